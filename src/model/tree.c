@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/tree.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/names.h"
+
+enum { INDEX_FROM = 8 }; /* children; below, a list walk is as fast as a hash */
+
+struct cshm_tree *cshm_tree_create(void)
+{
+    struct cshm_tree *tree = calloc(1, sizeof *tree);
+    if (!tree)
+        return NULL;
+    tree->root.type = CSHM_NODE_GROUP;
+    tree->root.key = cshm_text("");
+    tree->facts.persistent = -1;
+    return tree;
+}
+
+void cshm_tree_destroy(struct cshm_tree *tree)
+{
+    if (!tree)
+        return;
+    cshm_arena_finish(&tree->arena);
+    free(tree);
+}
+
+/* --- Index: open addressing, linear probing; a removed child leaves the group itself as a mark. --- */
+
+static void index_put(struct cshm_node *group, struct cshm_node *child)
+{
+    uint32_t mask = group->index_size - 1;
+    uint32_t at = (uint32_t)cshm_hash(child->key.bytes, child->key.length) & mask;
+    while (group->index[at] && group->index[at] != group)
+        at = (at + 1) & mask;
+    group->index_used += !group->index[at];
+    group->index[at] = child;
+}
+
+static void index_fill(struct cshm_node *group)
+{
+    group->index_used = 0;
+    cshm_for_each_child(child, group)
+        index_put(group, child);
+}
+
+static int index_grow(struct cshm_tree *tree, struct cshm_node *group)
+{
+    uint32_t size = group->index_size ? group->index_size * 4 : 32;
+    struct cshm_node **index = cshm_arena_array(&tree->arena, size, sizeof(struct cshm_node *));
+    if (!index)
+        return -ENOMEM;
+    group->index = index;
+    group->index_size = size;
+    index_fill(group);
+    return 0;
+}
+
+/* Enters the child that was just appended; at most half full of children, three quarters in all. */
+static int index_enter(struct cshm_tree *tree, struct cshm_node *group)
+{
+    if (!group->index || group->child_count * 2 > group->index_size)
+        return index_grow(tree, group);
+    if (group->index_used + 1 > group->index_size / 4 * 3) {
+        memset(group->index, 0, group->index_size * sizeof(struct cshm_node *));
+        index_fill(group);
+        return 0;
+    }
+    index_put(group, group->last);
+    return 0;
+}
+
+static struct cshm_node **index_find(const struct cshm_node *group, struct cshm_text key)
+{
+    uint32_t mask = group->index_size - 1;
+    uint32_t at = (uint32_t)cshm_hash(key.bytes, key.length) & mask;
+    for (; group->index[at]; at = (at + 1) & mask)
+        if (group->index[at] != group && cshm_text_equal(group->index[at]->key, key))
+            return &group->index[at];
+    return NULL;
+}
+
+struct cshm_node *cshm_node_child(const struct cshm_node *group, struct cshm_text key)
+{
+    if (group->index) {
+        struct cshm_node **found = index_find(group, key);
+        return found ? *found : NULL;
+    }
+    cshm_for_each_child(child, group)
+        if (cshm_text_equal(child->key, key))
+            return child;
+    return NULL;
+}
+
+static struct cshm_node *child_by_hashed_name(const struct cshm_node *group, const char *name)
+{
+    char encoded[CSHM_FSNAME_MAX + 1];
+    cshm_for_each_child(child, group) {
+        /* Only keys that are too long themselves, or become so, are named by their hash. */
+        if (child->key.length * 3 <= CSHM_FSNAME_MAX)
+            continue;
+        cshm_fsname_encode(child->key, encoded);
+        if (strcmp(encoded, name) == 0)
+            return child;
+    }
+    return NULL;
+}
+
+struct cshm_node *cshm_node_child_by_fsname(const struct cshm_node *group, const char *name)
+{
+    char key[CSHM_FSNAME_MAX + 1];
+    size_t length;
+    if (group->type != CSHM_NODE_GROUP || strlen(name) > CSHM_FSNAME_MAX)
+        return NULL;
+    int result = cshm_fsname_decode(name, key, &length);
+    if (result == -ENAMETOOLONG)
+        return child_by_hashed_name(group, name);
+    return result == 0 ? cshm_node_child(group, (struct cshm_text){key, length}) : NULL;
+}
+
+/* --- Building and taking apart --------------------------------------------------------------------- */
+
+static size_t depth_of(const struct cshm_node *node)
+{
+    size_t depth = 0;
+    for (; node->parent; node = node->parent)
+        depth++;
+    return depth;
+}
+
+static int check_addition(const struct cshm_tree *tree, const struct cshm_node *group,
+                          struct cshm_text key)
+{
+    if (group->type != CSHM_NODE_GROUP)
+        return -ENOTDIR;
+    if (tree->node_count >= CSHM_NODES_MAX)
+        return -EMFILE;
+    if (depth_of(group) >= CSHM_DEPTH_MAX)
+        return -ELOOP;
+    return cshm_node_child(group, key) ? -EEXIST : 0;
+}
+
+static void append_child(struct cshm_node *group, struct cshm_node *node)
+{
+    node->parent = group;
+    node->previous = group->last;
+    if (group->last)
+        group->last->next = node;
+    else
+        group->first = node;
+    group->last = node;
+    group->child_count++;
+}
+
+int cshm_tree_add(struct cshm_tree *tree, struct cshm_node *group, struct cshm_text key,
+                  enum cshm_node_type type, struct cshm_node **out)
+{
+    int result = check_addition(tree, group, key);
+    if (result < 0)
+        return result;
+    struct cshm_node *node = cshm_arena_alloc(&tree->arena, sizeof *node);
+    if (!node)
+        return -ENOMEM;
+    node->type = type;
+    node->key = cshm_arena_text(&tree->arena, key);
+    if (!node->key.bytes)
+        return -ENOMEM;
+    append_child(group, node);
+    tree->node_count++;
+    *out = node;
+    return group->index || group->child_count >= INDEX_FROM ? index_enter(tree, group) : 0;
+}
+
+void cshm_tree_remove(struct cshm_tree *tree, struct cshm_node *node)
+{
+    struct cshm_node *group = node->parent;
+    size_t below = 0;
+    for (const struct cshm_node *n = node; n; n = cshm_node_walk(n, node))
+        below++;
+    tree->node_count -= below;
+    if (group->index) {
+        struct cshm_node **slot = index_find(group, node->key);
+        if (slot)
+            *slot = group;
+    }
+    *(node->previous ? &node->previous->next : &group->first) = node->next;
+    *(node->next ? &node->next->previous : &group->last) = node->previous;
+    group->child_count--;
+    node->parent = node->next = node->previous = NULL;
+}
+
+struct cshm_description *cshm_tree_describe(struct cshm_tree *tree, struct cshm_node *node)
+{
+    if (!node->described) {
+        node->described = cshm_arena_alloc(&tree->arena, sizeof *node->described);
+        if (node->described)
+            node->described->rank = CSHM_NO_RANK;
+    }
+    return node->described;
+}
+
+int cshm_tree_set_array(struct cshm_tree *tree, struct cshm_node *node,
+                        const struct cshm_dtype *dtype, size_t rank, const uint64_t *shape)
+{
+    if (rank > CSHM_RANK_MAX)
+        return -EINVAL;
+    uint64_t bytes;
+    int result = cshm_dtype_array_size(dtype, rank, shape, &bytes);
+    if (result < 0)
+        return result;
+    struct cshm_description *described = cshm_tree_describe(tree, node);
+    uint64_t *copy = cshm_arena_array(&tree->arena, rank, sizeof *copy);
+    char text[CSHM_DTYPE_TEXT_MAX];
+    cshm_dtype_format(dtype, text);
+    char *kept = cshm_arena_string(&tree->arena, text, strlen(text));
+    if (!described || !copy || !kept)
+        return -ENOMEM;
+    if (rank > 0)
+        memcpy(copy, shape, rank * sizeof *copy);
+    described->dtype = *dtype;
+    described->dtype_text = kept;
+    described->rank = (int)rank;
+    described->shape = copy;
+    described->bytes = bytes;
+    return 0;
+}
+
+int cshm_tree_add_attribute(struct cshm_tree *tree, struct cshm_node *node, struct cshm_text name,
+                            const struct cshm_value *value, const char *type)
+{
+    struct cshm_attribute **end = &node->attributes;
+    for (; *end; end = &(*end)->next)
+        if (cshm_text_equal((*end)->name, name))
+            return -EEXIST;
+    struct cshm_attribute *attribute = cshm_arena_alloc(&tree->arena, sizeof *attribute);
+    if (!attribute)
+        return -ENOMEM;
+    attribute->name = cshm_arena_text(&tree->arena, name);
+    if (type)
+        attribute->type = cshm_arena_string(&tree->arena, type, strlen(type));
+    if (!attribute->name.bytes || (type && !attribute->type) ||
+        cshm_value_copy(&tree->arena, value, &attribute->value) < 0)
+        return -ENOMEM;
+    *end = attribute;
+    return 0;
+}
+
+/* --- Moving around --------------------------------------------------------------------------------- */
+
+struct cshm_node *cshm_node_walk(const struct cshm_node *node, const struct cshm_node *top)
+{
+    if (node->first)
+        return node->first;
+    while (node != top) {
+        if (node->next)
+            return node->next;
+        node = node->parent;
+    }
+    return NULL;
+}
+
+/* Fills `out` from its end towards its start; what does not fit at the front becomes "...". */
+const char *cshm_node_path(const struct cshm_node *node, char *out, size_t size)
+{
+    if (size < 8) {
+        if (size)
+            out[0] = '\0';
+        return out;
+    }
+    size_t at = size - 1;
+    out[at] = '\0';
+    for (; node && node->parent; node = node->parent) {
+        char name[1024];
+        cshm_text_escape(node->key.bytes, node->key.length, name, sizeof name);
+        size_t length = strlen(name);
+        if (length + 1 > at - 3) {
+            at -= 3;
+            memcpy(out + at, "...", 3);
+            break;
+        }
+        at -= length;
+        memcpy(out + at, name, length);
+        out[--at] = '/';
+    }
+    if (out[at] == '\0')
+        out[--at] = '/';
+    memmove(out, out + at, size - at);
+    return out;
+}

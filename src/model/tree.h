@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A project: the tree of groups and arrays that a manifest describes. Pure data; who reads or
+ * writes it and where the bytes are is not known here. Everything in a tree lives in its arena
+ * and goes with it. Not thread-safe: readers may share a tree while nobody changes it.
+ */
+#ifndef CSHM_MODEL_TREE_H
+#define CSHM_MODEL_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/text.h"
+#include "model/dtype.h"
+#include "model/value.h"
+
+#define CSHM_RANK_MAX   64   /* numpy's NPY_MAXDIMS */
+#define CSHM_DEPTH_MAX  1000 /* nesting of groups: where the peer's recursion stops */
+#define CSHM_NODES_MAX  (1024 * 1024)
+#define CSHM_NO_RANK    (-1)
+#define CSHM_SHAPE_NULL (-2) /* the HDF5 null dataspace: shape = "null" */
+
+enum cshm_node_type {
+    CSHM_NODE_GROUP,
+    CSHM_NODE_ARRAY, /* has a segment */
+    CSHM_NODE_BARE,  /* said by the manifest but without a segment: null datasets, waiting sidecars */
+};
+
+struct cshm_attribute {
+    struct cshm_attribute *next;
+    struct cshm_text name;
+    struct cshm_value value;
+    const char *type; /* the dtype or form that attr_types names; NULL where the value's is meant */
+};
+
+/* What is known of an array, or of a group that stands for a compound or ragged dataset. */
+struct cshm_description {
+    struct cshm_dtype dtype;      /* valid if dtype_text parsed, see cshm_node.problem */
+    const char *dtype_text;       /* as written; NULL when not said */
+    int rank;                     /* >= 0, CSHM_NO_RANK when not said, CSHM_SHAPE_NULL */
+    const uint64_t *shape;        /* rank extents */
+    const char *kind;             /* "compound", "ragged", "vlen-string", "reference", ...; NULL: plain */
+    const char *encoding;         /* of S arrays: "ascii", "utf-8"; NULL */
+    struct cshm_text tag;         /* of opaque types; bytes NULL: none */
+    const struct cshm_value *enumeration; /* TABLE of member values; NULL: no enum */
+    const char *segment;          /* name in the shared memory directory; NULL: none yet */
+    const struct cshm_node *shared_with; /* in a draft: the node whose segment this one has, too */
+    uint64_t bytes;               /* of an array: product(shape) * itemsize */
+    bool undeclared;              /* declared = false: a raw file nobody gave a dtype */
+    bool empty_rest;              /* `rest` of an array without elements: its byte counts */
+};
+
+struct cshm_node {
+    struct cshm_node *parent; /* NULL for the root */
+    struct cshm_node *next;   /* sibling, in the manifest's order */
+    struct cshm_node *previous;
+    struct cshm_node *first; /* children of a group */
+    struct cshm_node *last;
+    struct cshm_attribute *attributes; /* in order */
+    struct cshm_description *described; /* NULL for plain groups */
+    struct cshm_node **index;           /* hash table of children once there are many */
+    struct cshm_text key;               /* raw bytes: HDF5 link name or dict key */
+    const char *problem;                /* why an array is broken, one line; NULL when it is not */
+    size_t child_count;
+    uint32_t index_size;
+    uint32_t index_used; /* slots that are not free: children and marks of removed ones */
+    enum cshm_node_type type;
+};
+
+#define cshm_for_each_child(node, group)                                                           \
+    for (struct cshm_node *node = (group)->first; node; node = node->next)
+
+struct cshm_owner_process {
+    int64_t pid;    /* 0: none */
+    uint64_t start; /* clock ticks after boot: field 22 of /proc/PID/stat */
+};
+
+/* The [project] table of the extension document. NULL and 0 where it does not say. */
+struct cshm_project_facts {
+    const char *source;  /* the file it was loaded from, as given */
+    const char *created; /* RFC 3339 */
+    struct cshm_owner_process owner;
+    uint64_t generation;
+    int persistent; /* 1, 0, or -1 when not said */
+    bool present;   /* there is a [project] table */
+};
+
+struct cshm_tree {
+    struct cshm_arena arena;
+    struct cshm_node root;
+    struct cshm_project_facts facts;
+    size_t node_count; /* of all nodes below the root */
+    bool complaint;    /* the extension document did not parse and was ignored */
+};
+
+/* An empty project. NULL when memory is out. */
+struct cshm_tree *cshm_tree_create(void);
+void cshm_tree_destroy(struct cshm_tree *tree);
+
+static inline void cshm_tree_destroy_pointer(struct cshm_tree **tree)
+{
+    cshm_tree_destroy(*tree);
+}
+#define CSHM_AUTO_TREE __attribute__((cleanup(cshm_tree_destroy_pointer)))
+
+/*
+ * Adds a child at the group's end; the key is copied. -EEXIST, -ENOTDIR (`group` is none), -EMFILE
+ * (more than CSHM_NODES_MAX), -ELOOP (deeper than CSHM_DEPTH_MAX), -ENOMEM.
+ */
+int cshm_tree_add(struct cshm_tree *tree, struct cshm_node *group, struct cshm_text key,
+                  enum cshm_node_type type, struct cshm_node **out);
+
+/* Takes the node and all below it out. Its memory stays with the tree, its pointers stay valid. */
+void cshm_tree_remove(struct cshm_tree *tree, struct cshm_node *node);
+
+/* Gives the node a description (zeroed, rank CSHM_NO_RANK) if it has none. NULL: out of memory. */
+struct cshm_description *cshm_tree_describe(struct cshm_tree *tree, struct cshm_node *node);
+
+/* Sets dtype, shape and bytes (all copied). -EINVAL (rank), -EOVERFLOW, -ENOMEM. */
+int cshm_tree_set_array(struct cshm_tree *tree, struct cshm_node *node,
+                        const struct cshm_dtype *dtype, size_t rank, const uint64_t *shape);
+
+/* Appends an attribute; name, value and type are copied. -EEXIST, -ENOMEM. */
+int cshm_tree_add_attribute(struct cshm_tree *tree, struct cshm_node *node, struct cshm_text name,
+                            const struct cshm_value *value, const char *type);
+
+/* The child with this key, or NULL. O(1) in the number of children. */
+struct cshm_node *cshm_node_child(const struct cshm_node *group, struct cshm_text key);
+
+/* The child whose directory entry (cshm_fsname_encode) this is, or NULL. O(1) but for hashed names. */
+struct cshm_node *cshm_node_child_by_fsname(const struct cshm_node *group, const char *name);
+
+/* Next node in preorder below `top`, NULL at the end: for (n = top; n; n = cshm_node_walk(n, top)). */
+struct cshm_node *cshm_node_walk(const struct cshm_node *node, const struct cshm_node *top);
+
+/* "/a/b" with control characters escaped, cut in the middle if too long; "/" for the root. */
+const char *cshm_node_path(const struct cshm_node *node, char *out, size_t size);
+
+static inline bool cshm_node_is_empty_array(const struct cshm_node *node)
+{
+    return node->type == CSHM_NODE_ARRAY && node->described->bytes == 0;
+}
+
+#endif

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+/* A project in the making: nameless segments and a tree, published whole or not at all. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+
+#include "base/scope.h"
+#include "format/manifest.h"
+#include "store/pending.h"
+#include "store/project.h"
+#include "store/registry.h"
+#include "store/release.h"
+#include "store/segment.h"
+
+enum { SPARE_DESCRIPTORS = 64 }; /* for the HDF5 file, its external files, the registry, stdio */
+
+struct slot {
+    struct cshm_node *node;
+    int fd;         /* -1 once it was linked early */
+    bool has_name;  /* linked: the node's segment is in the shared memory directory */
+    bool is_filled;
+};
+
+struct cshm_draft {
+    struct cshm_store *store;
+    char *project;
+    struct cshm_tree *tree;
+    struct slot *slots;
+    size_t count;
+    size_t capacity;
+    size_t open_count; /* slots with a descriptor */
+    size_t open_max;
+    struct cshm_pending pending;
+    bool overwrite;
+    bool published;
+};
+
+static size_t raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 256;
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+            (void)getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur <= (rlim_t)SPARE_DESCRIPTORS * 2)
+        return 1;
+    return limit.rlim_cur > (rlim_t)1 << 20 ? (size_t)1 << 20
+                                            : (size_t)limit.rlim_cur - SPARE_DESCRIPTORS;
+}
+
+/* Early word of what publishing would refuse, before hours of loading. */
+static int check_place(const struct cshm_store *store, const char *project, bool overwrite,
+                       struct cshm_error *error)
+{
+    int result = cshm_project_name_check(project);
+    if (result < 0)
+        return cshm_fail(error, result,
+                         "%s: not a project name (1 to 200 bytes of UTF-8 without '/' or control "
+                         "characters, no dot at the start, no .meta or .npy at the end)",
+                         project);
+    struct stat st;
+    char name[CSHM_SEGMENT_NAME_SIZE];
+    cshm_manifest_name(project, name);
+    if (fstatat(store->root_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : cshm_fail_errno(error, -errno, "%s", project);
+    if (!overwrite)
+        return cshm_fail(error, -EEXIST,
+                         "project %s exists already in %s (overwrite it with -o, or free it with "
+                         "cute-shm-unlink)",
+                         project, store->root);
+    struct stat root;
+    bool sticky = fstat(store->root_fd, &root) == 0 && (root.st_mode & S_ISVTX);
+    if (sticky && geteuid() != 0 && st.st_uid != geteuid() && root.st_uid != geteuid())
+        return cshm_fail(error, -EPERM, "project %s belongs to another user", project);
+    return 0;
+}
+
+int cshm_draft_create(struct cshm_store *store, const char *project, bool overwrite,
+                      struct cshm_draft **out, struct cshm_error *error)
+{
+    int result = check_place(store, project, overwrite, error);
+    if (result < 0)
+        return result;
+    struct cshm_draft *draft = calloc(1, sizeof *draft);
+    if (!draft)
+        return cshm_fail(error, -ENOMEM, "out of memory");
+    draft->store = store;
+    draft->overwrite = overwrite;
+    draft->pending = CSHM_PENDING_NONE;
+    draft->open_max = raise_descriptor_limit();
+    draft->project = strdup(project);
+    draft->tree = cshm_tree_create();
+    if (!draft->project || !draft->tree) {
+        cshm_draft_destroy(draft);
+        return cshm_fail(error, -ENOMEM, "out of memory");
+    }
+    *out = draft;
+    return 0;
+}
+
+struct cshm_tree *cshm_draft_tree(struct cshm_draft *draft)
+{
+    return draft->tree;
+}
+
+/* --- Segments --------------------------------------------------------------------------------------- */
+
+/* Slots are found by their node: nearly always the last one made. */
+static struct slot *slot_of(struct cshm_draft *draft, const struct cshm_node *node)
+{
+    for (size_t i = draft->count; i-- > 0;)
+        if (draft->slots[i].node == node)
+            return &draft->slots[i];
+    return NULL;
+}
+
+static int add_slot(struct cshm_draft *draft, struct cshm_node *node, int fd)
+{
+    if (draft->count == draft->capacity) {
+        size_t capacity = draft->capacity ? draft->capacity * 2 : 64;
+        struct slot *grown = reallocarray(draft->slots, capacity, sizeof *draft->slots);
+        if (!grown)
+            return -ENOMEM;
+        draft->slots = grown;
+        draft->capacity = capacity;
+    }
+    draft->slots[draft->count++] = (struct slot){.node = node, .fd = fd};
+    draft->open_count++;
+    return 0;
+}
+
+int cshm_draft_reserve(struct cshm_draft *draft, struct cshm_node *node, int *fd,
+                       struct cshm_error *error)
+{
+    uint64_t bytes = node->described->bytes;
+    CSHM_AUTO_FD int made = -1;
+    int result = cshm_segment_create(draft->store, bytes, &made);
+    if (result < 0) {
+        char size[32];
+        return cshm_fail_errno(error, result, "cannot reserve %s in %s",
+                               cshm_bytes_to_human(bytes, size), draft->store->shm_dir);
+    }
+    result = add_slot(draft, node, made);
+    if (result < 0)
+        return cshm_fail(error, result, "out of memory");
+    *fd = cshm_steal_fd(&made);
+    return 0;
+}
+
+static int name_node(struct cshm_draft *draft, struct cshm_node *node)
+{
+    char name[CSHM_SEGMENT_NAME_SIZE];
+    int result = cshm_segment_name_make(draft->project, name);
+    if (result < 0)
+        return result;
+    char *kept = cshm_arena_string(&draft->tree->arena, name, strlen(name));
+    node->described->segment = kept;
+    return kept ? 0 : -ENOMEM;
+}
+
+/* Links the slot's segment by its node's name; another name where that one is taken. */
+static int link_slot(struct cshm_draft *draft, struct slot *slot)
+{
+    for (;;) {
+        int result = cshm_segment_link(draft->store, slot->fd, slot->node->described->segment);
+        if (result == 0)
+            slot->has_name = true;
+        if (result != -EEXIST)
+            return result;
+        result = name_node(draft, slot->node);
+        if (result == 0)
+            result = cshm_pending_add(draft->store, &draft->pending,
+                                      &slot->node->described->segment, 1);
+        if (result < 0)
+            return result;
+    }
+}
+
+/* Beyond the limit of open files a segment gets its name early, its name first in the pending file. */
+static int link_early(struct cshm_draft *draft, struct slot *slot)
+{
+    int result = name_node(draft, slot->node);
+    if (result == 0)
+        result = cshm_pending_add(draft->store, &draft->pending, &slot->node->described->segment, 1);
+    if (result == 0)
+        result = link_slot(draft, slot);
+    if (result < 0)
+        return result;
+    cshm_close_fd(&slot->fd);
+    draft->open_count--;
+    return 0;
+}
+
+int cshm_draft_filled(struct cshm_draft *draft, struct cshm_node *node, struct cshm_error *error)
+{
+    struct slot *slot = slot_of(draft, node);
+    if (!slot)
+        return cshm_fail(error, -EINVAL, "not reserved");
+    slot->is_filled = true;
+    if (draft->open_count < draft->open_max)
+        return 0;
+    int result = link_early(draft, slot);
+    return result < 0 ? cshm_fail_errno(error, result, "cannot name a segment in %s",
+                                        draft->store->shm_dir)
+                      : 0;
+}
+
+int cshm_draft_share(struct cshm_draft *draft, struct cshm_node *node, struct cshm_node *other)
+{
+    struct cshm_description *described = cshm_tree_describe(draft->tree, node);
+    if (!described)
+        return -ENOMEM;
+    *described = *other->described;
+    described->segment = NULL; /* known when `other` has its name */
+    described->shared_with = other;
+    return 0;
+}
+
+/* --- Publishing ------------------------------------------------------------------------------------- */
+
+static int name_all(struct cshm_draft *draft)
+{
+    const char **names = calloc(draft->count ? draft->count : 1, sizeof *names);
+    if (!names)
+        return -ENOMEM;
+    size_t count = 0;
+    int result = 0;
+    for (size_t i = 0; i < draft->count && result == 0; i++) {
+        struct slot *slot = &draft->slots[i];
+        if (slot->has_name)
+            continue;
+        result = slot->is_filled ? name_node(draft, slot->node) : -EINVAL;
+        names[count++] = slot->node->described->segment;
+    }
+    if (result == 0)
+        result = cshm_pending_add(draft->store, &draft->pending, names, count);
+    free(names);
+    return result;
+}
+
+static int link_all(struct cshm_draft *draft)
+{
+    int result = name_all(draft);
+    for (size_t i = 0; i < draft->count && result == 0; i++)
+        if (!draft->slots[i].has_name)
+            result = link_slot(draft, &draft->slots[i]);
+    struct cshm_node *root = &draft->tree->root;
+    for (struct cshm_node *node = root; node; node = cshm_node_walk(node, root))
+        if (node->described && node->described->shared_with)
+            node->described->segment = node->described->shared_with->described->segment;
+    return result;
+}
+
+static int put_manifest(struct cshm_draft *draft)
+{
+    uint64_t generation;
+    if (getrandom(&generation, sizeof generation, 0) != sizeof generation)
+        return -EIO;
+    draft->tree->facts.generation = generation & INT64_MAX; /* TOML integers are signed */
+    draft->tree->facts.present = true;
+    CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
+    int result = cshm_manifest_render(draft->tree, &text);
+    gid_t group = draft->store->group != (gid_t)-1 ? draft->store->group : getegid();
+    return result < 0 ? result
+                      : cshm_registry_replace(draft->store, draft->project, &text, geteuid(), group,
+                                              draft->store->mode, NULL);
+}
+
+/* What is published under this name now; nothing is not an error. */
+static int find_old(struct cshm_draft *draft, struct cshm_project *old, struct cshm_names *found,
+                    struct cshm_release *release, struct cshm_error *error)
+{
+    int result = check_place(draft->store, draft->project, draft->overwrite, error);
+    if (result < 0)
+        return result;
+    result = cshm_project_load(draft->store, draft->project, old, error);
+    if (result == -ENOENT)
+        return 0;
+    if (result < 0)
+        return result;
+    result = old->damaged
+                 ? cshm_damaged_collect(draft->store, draft->project, old->uid, found, release)
+                 : cshm_release_collect(old->tree, &old->tree->root, release);
+    return result < 0 ? cshm_fail_errno(error, result, "%s", draft->project) : 0;
+}
+
+/* A damaged project is searched in the directory: what this draft linked early is not its. */
+static void keep_own(const struct cshm_draft *draft, struct cshm_release *release)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < release->count; i++) {
+        bool own = false;
+        for (size_t j = 0; j < draft->count && !own; j++)
+            own = draft->slots[j].has_name &&
+                  strcmp(draft->slots[j].node->described->segment, release->names[i]) == 0;
+        if (!own)
+            release->names[kept++] = release->names[i];
+    }
+    release->count = kept;
+}
+
+static int publish_locked(struct cshm_draft *draft, struct cshm_error *error)
+{
+    struct cshm_project old = {0};
+    struct cshm_names found = {0};
+    struct cshm_release release = {0};
+    int result = find_old(draft, &old, &found, &release, error);
+    if (result == 0) {
+        if (old.damaged)
+            keep_own(draft, &release);
+        result = link_all(draft);
+        if (result == 0)
+            result = cshm_pending_add(draft->store, &draft->pending, release.names, release.count);
+        if (result == 0)
+            result = put_manifest(draft);
+        if (result < 0)
+            (void)cshm_fail_errno(error, result, "cannot publish %s in %s", draft->project,
+                                  draft->store->root);
+    }
+    if (result == 0) {
+        draft->published = true;
+        (void)cshm_release_unlink(draft->store, draft->project, old.uid, &release);
+    }
+    cshm_release_finish(&release);
+    cshm_names_finish(&found);
+    cshm_project_finish(&old);
+    return result;
+}
+
+/* Takes the names back of what will not be published. */
+static void unlink_all(struct cshm_draft *draft)
+{
+    for (size_t i = 0; i < draft->count; i++)
+        if (draft->slots[i].has_name)
+            (void)cshm_segment_unlink(draft->store, draft->slots[i].node->described->segment);
+}
+
+int cshm_draft_publish(struct cshm_draft *draft, struct cshm_error *error)
+{
+    CSHM_AUTO_FD int lock = -1;
+    int result = cshm_registry_lock(draft->store, &lock, error);
+    if (result < 0)
+        return result;
+    (void)cshm_pending_recover(draft->store);
+    result = publish_locked(draft, error);
+    if (result < 0)
+        unlink_all(draft);
+    cshm_pending_finish(draft->store, &draft->pending);
+    return result;
+}
+
+void cshm_draft_destroy(struct cshm_draft *draft)
+{
+    if (!draft)
+        return;
+    if (!draft->published)
+        unlink_all(draft);
+    cshm_pending_finish(draft->store, &draft->pending);
+    for (size_t i = 0; i < draft->count; i++)
+        cshm_close_fd(&draft->slots[i].fd);
+    free(draft->slots);
+    free(draft->project);
+    cshm_tree_destroy(draft->tree);
+    free(draft);
+}

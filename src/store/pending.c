@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/pending.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+
+#include "base/file.h"
+#include "base/names.h"
+#include "base/scope.h"
+#include "store/holders.h"
+#include "store/registry.h"
+#include "store/segment.h"
+
+#define PENDING_PREFIX   ".pending."
+#define TEMPORARY_PREFIX ".new." /* registry.c: made and renamed under the lock */
+#define PENDING_SIZE_MAX ((size_t)512 << 20)
+
+static int make_file(const struct cshm_store *store, struct cshm_pending *pending)
+{
+    for (int attempt = 0; attempt < 100; attempt++) {
+        uint64_t random;
+        if (getrandom(&random, sizeof random, 0) != sizeof random)
+            return -EIO;
+        (void)snprintf(pending->name, sizeof pending->name, PENDING_PREFIX "%016llx",
+                       (unsigned long long)random);
+        CSHM_AUTO_FD int fd = openat(store->root_fd, pending->name,
+                                     O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+        if (fd < 0 && errno == EEXIST)
+            continue;
+        if (fd < 0)
+            return -errno;
+        /* Between open and flock somebody who recovers may take it for a dead one's and remove it. */
+        struct stat st;
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0) {
+            pending->fd = cshm_steal_fd(&fd);
+            return 0;
+        }
+    }
+    return -EAGAIN;
+}
+
+int cshm_pending_add(const struct cshm_store *store, struct cshm_pending *pending,
+                     const char *const *names, size_t count)
+{
+    if (count == 0)
+        return 0;
+    int result = pending->fd >= 0 ? 0 : make_file(store, pending);
+    if (result < 0)
+        return result;
+    CSHM_AUTO_BUFFER struct cshm_buffer lines = CSHM_BUFFER_INIT;
+    for (size_t i = 0; i < count; i++) {
+        cshm_buffer_add_string(&lines, names[i]);
+        cshm_buffer_add_char(&lines, '\n');
+    }
+    return lines.error ? lines.error : cshm_file_write(pending->fd, lines.bytes, lines.length);
+}
+
+void cshm_pending_finish(const struct cshm_store *store, struct cshm_pending *pending)
+{
+    if (pending->fd >= 0)
+        (void)unlinkat(store->root_fd, pending->name, 0);
+    cshm_close_fd(&pending->fd);
+}
+
+/* --- Cleaning up after the dead ------------------------------------------------------------------- */
+
+struct recovery {
+    const struct cshm_store *store;
+    struct cshm_holders holders;
+    bool collected;
+};
+
+static int remove_if_orphan(struct recovery *recovery, const char *name, uid_t owner)
+{
+    struct stat st;
+    if (cshm_segment_inspect(recovery->store, name, owner, 0, &st, NULL) != CSHM_SEGMENT_FINE)
+        return 0;
+    if (!recovery->collected) {
+        int result = cshm_holders_collect(recovery->store, NULL, &recovery->holders);
+        if (result < 0)
+            return result;
+        recovery->collected = true;
+    }
+    if (cshm_holders_have(&recovery->holders, name, st.st_uid))
+        return 0;
+    return cshm_segment_unlink(recovery->store, name);
+}
+
+static int recover_names(struct recovery *recovery, int fd, uid_t owner)
+{
+    CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
+    int result = cshm_file_read(fd, PENDING_SIZE_MAX, &text);
+    char *line = text.bytes;
+    while (result == 0 && line) {
+        char *end = strchr(line, '\n');
+        if (!end)
+            break; /* torn: its segment was never linked */
+        *end = '\0';
+        result = remove_if_orphan(recovery, line, owner);
+        line = end + 1;
+    }
+    return result;
+}
+
+static int recover_file(struct recovery *recovery, const char *name)
+{
+    int root = recovery->store->root_fd;
+    CSHM_AUTO_FD int fd = openat(root, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return 0; /* not ours to read, or gone already */
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return 0; /* its writer lives */
+    int result = recover_names(recovery, fd, st.st_uid);
+    if (result == 0)
+        (void)unlinkat(root, name, 0);
+    return result;
+}
+
+static bool starts_with(const char *name, const char *prefix)
+{
+    return strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
+int cshm_pending_recover(const struct cshm_store *store)
+{
+    CSHM_AUTO_FD int fd = openat(store->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    CSHM_AUTO_DIR DIR *directory = fdopendir(fd);
+    if (!directory)
+        return -errno;
+    (void)cshm_steal_fd(&fd);
+    struct recovery recovery = {.store = store};
+    int result = 0;
+    const struct dirent *entry;
+    while (result == 0 && (entry = readdir(directory))) {
+        if (starts_with(entry->d_name, PENDING_PREFIX))
+            result = recover_file(&recovery, entry->d_name);
+        else if (starts_with(entry->d_name, TEMPORARY_PREFIX))
+            (void)unlinkat(store->root_fd, entry->d_name, 0); /* its maker held the lock: dead */
+    }
+    cshm_holders_finish(&recovery.holders);
+    return result;
+}

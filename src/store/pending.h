@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pending files: the segment names somebody is about to link or unlink, written down before the
+ * first and removed after the last, so that a kill at any moment leaks nothing. One file is one
+ * writer, who holds its flock while he lives; names are appended one a line, so a torn last line
+ * was never acted on.
+ */
+#ifndef CSHM_STORE_PENDING_H
+#define CSHM_STORE_PENDING_H
+
+#include <stddef.h>
+
+#include "store/store.h"
+
+struct cshm_pending {
+    int fd; /* -1: none */
+    char name[32];
+};
+
+#define CSHM_PENDING_NONE ((struct cshm_pending){.fd = -1})
+
+/* Makes the file where there is none yet and appends the names. */
+int cshm_pending_add(const struct cshm_store *store, struct cshm_pending *pending,
+                     const char *const *names, size_t count);
+
+/* Done: the file goes. Also after errors; what its names became is the caller's care. */
+void cshm_pending_finish(const struct cshm_store *store, struct cshm_pending *pending);
+
+/*
+ * Cleans up after dead writers: of the names in each file nobody has locked, those segments that no
+ * manifest names are removed, then the file. A file is obeyed like a manifest: regular, names of the
+ * exact form, segments of its own owner only (root's: any). The registry lock is held by the caller.
+ */
+int cshm_pending_recover(const struct cshm_store *store);
+
+#endif

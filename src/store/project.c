@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading published projects and removing them whole; draft.c makes them, change.c changes them. */
+#include "store/project.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/names.h"
+#include "base/scope.h"
+#include "format/manifest.h"
+#include "store/holders.h"
+#include "store/pending.h"
+#include "store/registry.h"
+#include "store/release.h"
+#include "store/segment.h"
+
+enum { SETTLED_SECONDS = 2 }; /* after its last change a manifest that does not parse is damaged */
+
+struct cshm_stamp cshm_stamp_of(const struct stat *st)
+{
+    return (struct cshm_stamp){
+        .device = st->st_dev, .inode = st->st_ino, .size = st->st_size, .changed = st->st_mtim};
+}
+
+static bool is_settled(const struct timespec *changed)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    double age = (double)(now.tv_sec - changed->tv_sec) +
+                 (double)(now.tv_nsec - changed->tv_nsec) / 1e9;
+    return age >= SETTLED_SECONDS || age < -SETTLED_SECONDS; /* a clock that was set back */
+}
+
+static int take_damaged(const char *project, struct cshm_project *out, struct cshm_error *why,
+                        struct cshm_error *error)
+{
+    if (!is_settled(&out->changed))
+        return cshm_fail(error, -EAGAIN, "%s: the manifest is being written: %s", project,
+                         why->text);
+    out->tree = cshm_tree_create();
+    if (!out->tree)
+        return cshm_fail(error, -ENOMEM, "%s: out of memory", project);
+    out->damaged = true;
+    out->why = *why;
+    return 0;
+}
+
+int cshm_project_load(const struct cshm_store *store, const char *project,
+                      struct cshm_project *out, struct cshm_error *error)
+{
+    *out = (struct cshm_project){0};
+    if (cshm_project_name_check(project) < 0)
+        return cshm_fail(error, -ENOENT, "%s: not the name of a project", project);
+    CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
+    struct stat st;
+    int result = cshm_registry_read(store, project, &text, &st);
+    if (result == -ENOENT)
+        return cshm_fail(error, result, "%s: no such project in %s", project, store->root);
+    if (result < 0 && result != -EFBIG)
+        return cshm_fail_errno(error, result, "%s: cannot read the manifest", project);
+    out->stamp = cshm_stamp_of(&st);
+    out->changed = st.st_mtim;
+    out->uid = st.st_uid;
+    out->gid = st.st_gid;
+    out->mode = st.st_mode & 07777;
+    struct cshm_error why = {0};
+    if (result == -EFBIG)
+        return take_damaged(project, out, (cshm_fail(&why, result, "too large"), &why), error);
+    result = cshm_manifest_parse(text.bytes ? text.bytes : "", text.length, &out->tree, &why);
+    if (result == -ENOMEM)
+        return cshm_fail(error, result, "%s: out of memory", project);
+    return result < 0 ? take_damaged(project, out, &why, error) : 0;
+}
+
+void cshm_project_finish(struct cshm_project *project)
+{
+    cshm_tree_destroy(project->tree);
+    project->tree = NULL;
+}
+
+int cshm_project_check(const struct cshm_store *store, const char *project,
+                       const struct cshm_stamp *stamp)
+{
+    char name[CSHM_SEGMENT_NAME_SIZE];
+    if (cshm_project_name_check(project) < 0)
+        return -ENOENT;
+    cshm_manifest_name(project, name);
+    struct stat st;
+    if (fstatat(store->root_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+        int code = -errno;
+        if (code == -ENOENT)
+            cshm_store_revive(store); /* for the next look */
+        return code;
+    }
+    struct cshm_stamp now = cshm_stamp_of(&st);
+    return cshm_stamp_equal(&now, stamp) ? 0 : -ESTALE;
+}
+
+enum cshm_array_state cshm_project_inspect(const struct cshm_store *store,
+                                           const struct cshm_project *project,
+                                           const struct cshm_node *array, struct stat *st,
+                                           const char **reason)
+{
+    if (array->problem) {
+        if (reason)
+            *reason = array->problem;
+        return CSHM_ARRAY_BROKEN;
+    }
+    enum cshm_segment_state state = cshm_segment_inspect(
+        store, array->described->segment, project->uid, array->described->bytes, st, reason);
+    return state == CSHM_SEGMENT_FINE      ? CSHM_ARRAY_FINE
+           : state == CSHM_SEGMENT_MISSING ? CSHM_ARRAY_MISSING
+                                           : CSHM_ARRAY_BROKEN;
+}
+
+/* --- Removing one whole ---------------------------------------------------------------------------- */
+
+/* The manifest goes first: from then on nobody finds the segments, and a kill leaves the rest to
+ * whoever next cleans up after the dead. */
+static int remove_with(const struct cshm_store *store, const char *name,
+                       const struct cshm_project *project, const struct cshm_release *release,
+                       struct cshm_error *error)
+{
+    struct cshm_pending pending = CSHM_PENDING_NONE;
+    int result = cshm_pending_add(store, &pending, release->names, release->count);
+    if (result < 0)
+        (void)cshm_fail_errno(error, result, "%s: cannot write to the registry %s", name,
+                              store->root);
+    if (result == 0) {
+        result = cshm_registry_remove(store, name);
+        if (result < 0)
+            (void)cshm_fail_errno(error, result, "%s: cannot remove the manifest", name);
+    }
+    if (result == 0) {
+        result = cshm_release_unlink(store, name, project->uid, release);
+        if (result < 0)
+            (void)cshm_fail_errno(error, result, "%s: cannot remove all segments", name);
+    }
+    cshm_pending_finish(store, &pending);
+    return result;
+}
+
+int cshm_project_remove_locked(const struct cshm_store *store, const char *name,
+                               const struct cshm_project *project, struct cshm_error *error)
+{
+    struct cshm_release release;
+    struct cshm_names found = {0};
+    int result = project->damaged
+                     ? cshm_damaged_collect(store, name, project->uid, &found, &release)
+                     : cshm_release_collect(project->tree, &project->tree->root, &release);
+    if (result < 0)
+        (void)cshm_fail_errno(error, result, "%s: cannot find its segments", name);
+    else
+        result = remove_with(store, name, project, &release, error);
+    cshm_release_finish(&release);
+    cshm_names_finish(&found);
+    return result;
+}
+
+int cshm_project_remove(struct cshm_store *store, const char *project, struct cshm_error *error)
+{
+    CSHM_AUTO_FD int lock = -1;
+    int result = cshm_registry_lock(store, &lock, error);
+    if (result < 0)
+        return result;
+    (void)cshm_pending_recover(store);
+    struct cshm_project loaded;
+    result = cshm_project_load(store, project, &loaded, error);
+    if (result == 0)
+        result = cshm_project_remove_locked(store, project, &loaded, error);
+    cshm_project_finish(&loaded);
+    return result;
+}

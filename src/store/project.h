@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Projects: create, fill, publish and drop as one transaction over registry and segments, and every
+ * change of a published one. The rename of the manifest is the commit point; any failure or kill
+ * before it leaves no trace.
+ */
+#ifndef CSHM_STORE_PROJECT_H
+#define CSHM_STORE_PROJECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "model/tree.h"
+#include "store/store.h"
+
+/* --- Making one --------------------------------------------------------------------------------- */
+
+/* A project in the making: a tree and its nameless segments. One thread at a time. */
+struct cshm_draft;
+
+/*
+ * Starts a project. Without `overwrite`, -EEXIST when it is published already (looked at again when
+ * publishing). Raises the soft limit of open files to the hard one. -EINVAL, -ENAMETOOLONG: the name.
+ */
+int cshm_draft_create(struct cshm_store *store, const char *project, bool overwrite,
+                      struct cshm_draft **out, struct cshm_error *error);
+
+/* The tree to fill; nodes are made with cshm_tree_add() and friends. Belongs to the draft. */
+struct cshm_tree *cshm_draft_tree(struct cshm_draft *draft);
+
+/*
+ * Reserves the memory of an array node whose dtype and shape are set (cshm_tree_set_array). `*fd`
+ * (O_RDWR, exactly described->bytes long, 1 for an empty array) is borrowed until
+ * cshm_draft_filled(), which must be called when the content is complete. -ENOSPC.
+ */
+int cshm_draft_reserve(struct cshm_draft *draft, struct cshm_node *node, int *fd,
+                       struct cshm_error *error);
+int cshm_draft_filled(struct cshm_draft *draft, struct cshm_node *node, struct cshm_error *error);
+
+/* Lets `node` (same dtype and shape) have the segment of `other`, which was reserved before. */
+int cshm_draft_share(struct cshm_draft *draft, struct cshm_node *node, struct cshm_node *other);
+
+/*
+ * Names the segments, puts the manifest in place, frees what it replaced. On failure nothing is
+ * published and the draft can only be destroyed.
+ */
+int cshm_draft_publish(struct cshm_draft *draft, struct cshm_error *error);
+
+/* Forgets a draft; what is not published is gone. Accepts NULL. */
+void cshm_draft_destroy(struct cshm_draft *draft);
+
+/* --- Reading one -------------------------------------------------------------------------------- */
+
+/* Which state of a manifest something was read from. */
+struct cshm_stamp {
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    struct timespec changed; /* mtime */
+};
+
+struct cshm_stamp cshm_stamp_of(const struct stat *st);
+
+static inline bool cshm_stamp_equal(const struct cshm_stamp *a, const struct cshm_stamp *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+           a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
+}
+
+/* A published project as it was read. */
+struct cshm_project {
+    struct cshm_tree *tree; /* of a damaged project: empty */
+    struct cshm_stamp stamp;
+    struct timespec changed; /* mtime of the manifest */
+    uid_t uid;               /* owner of the manifest: as far as his rights go it is obeyed */
+    gid_t gid;
+    mode_t mode;           /* permission bits of the manifest */
+    bool damaged;          /* does not parse, and has not changed for 2 s */
+    struct cshm_error why; /* of a damaged one */
+};
+
+/*
+ * Reads a project. -ENOENT (also for a bad name); -EAGAIN when the manifest does not parse but was
+ * changed less than 2 s ago: the peer writes in place, so it may be half-written, "not there yet".
+ * Finish with cshm_project_finish(). Thread-safe.
+ */
+int cshm_project_load(const struct cshm_store *store, const char *project,
+                      struct cshm_project *out, struct cshm_error *error);
+void cshm_project_finish(struct cshm_project *project);
+
+/* Cheap: whether the manifest is still the one of `stamp`. 0, -ENOENT, -ESTALE. */
+int cshm_project_check(const struct cshm_store *store, const char *project,
+                       const struct cshm_stamp *stamp);
+
+/* The state of an array's segment as obeyed for this project (cshm_segment_inspect, node->problem). */
+enum cshm_array_state {
+    CSHM_ARRAY_FINE,
+    CSHM_ARRAY_MISSING,
+    CSHM_ARRAY_BROKEN,
+};
+enum cshm_array_state cshm_project_inspect(const struct cshm_store *store,
+                                           const struct cshm_project *project,
+                                           const struct cshm_node *array, struct stat *st,
+                                           const char **reason);
+
+/* --- Changing one ------------------------------------------------------------------------------- */
+
+/*
+ * Unpublishes a project and frees its segments; works on a damaged one too (its segments by their
+ * exact form, except those that another manifest names). -ENOENT, -EACCES/-EPERM, -ETIMEDOUT.
+ */
+int cshm_project_remove(struct cshm_store *store, const char *project, struct cshm_error *error);
+
+/* The same for a caller who holds the registry's lock and has just read the project. */
+int cshm_project_remove_locked(const struct cshm_store *store, const char *name,
+                               const struct cshm_project *project, struct cshm_error *error);
+
+enum cshm_change_kind {
+    CSHM_REMOVE_ARRAY,      /* the array (or bare node) at path, with its sidecar; then its segment */
+    CSHM_REMOVE_GROUP,      /* the empty group at path; depth 0: the whole empty project; -ENOTEMPTY */
+    CSHM_REMOVE_ATTRIBUTES, /* of the node at path; of a bare node: the node */
+};
+
+struct cshm_change {
+    enum cshm_change_kind kind;
+    const struct cshm_text *path; /* keys from the root */
+    size_t depth;
+};
+
+/*
+ * Changes a published project. `project` is what the caller knows of it and is brought up to date:
+ * read again if the manifest is another one, then changed (so a caller that makes many changes does
+ * not parse the manifest for each). After an error it must be read again. -ENOENT, -ENOTEMPTY,
+ * -ENOTDIR, -EISDIR, -ETIMEDOUT, -ENOSPC. The caller keeps others off `project` meanwhile.
+ */
+int cshm_project_change(struct cshm_store *store, const char *name, struct cshm_project *project,
+                        const struct cshm_change *change, struct cshm_error *error);
+
+#endif

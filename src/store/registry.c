@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/registry.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/names.h"
+#include "base/scope.h"
+#include "format/toml.h"
+
+#define LOCK_NAME ".lock"
+
+/* --- The lock -------------------------------------------------------------------------------------- */
+
+static int open_lock(const struct cshm_store *store)
+{
+    /* First without O_CREAT: with fs.protected_regular even root may not open another user's file in
+     * a sticky directory with it (proc_sys_fs(5)). */
+    for (int attempt = 0; attempt < 8; attempt++) {
+        int fd = openat(store->root_fd, LOCK_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd >= 0 || errno != ENOENT)
+            return fd < 0 ? -errno : fd;
+        cshm_store_revive(store);
+        fd = openat(store->root_fd, LOCK_NAME, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        if (fd >= 0) {
+            (void)fchmod(fd, 0644); /* whatever the umask: everybody must be able to wait for it */
+            return fd;
+        }
+        if (errno != EEXIST)
+            return -errno;
+    }
+    return -EAGAIN;
+}
+
+static bool is_still_there(const struct cshm_store *store, const char *name, int fd)
+{
+    struct stat opened;
+    struct stat named;
+    return fstat(fd, &opened) == 0 &&
+           fstatat(store->root_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int wait_for_lock(int fd, int64_t deadline)
+{
+    long pause_us = 200;
+    while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return -errno;
+        if (now_ms() >= deadline)
+            return -ETIMEDOUT;
+        nanosleep(&(struct timespec){.tv_nsec = pause_us * 1000}, NULL);
+        pause_us = pause_us < 10000 ? pause_us * 2 : pause_us;
+    }
+    return 0;
+}
+
+int cshm_registry_lock(const struct cshm_store *store, int *fd, struct cshm_error *error)
+{
+    int64_t deadline = now_ms() + CSHM_LOCK_TIMEOUT_MS;
+    for (;;) {
+        CSHM_AUTO_FD int lock = open_lock(store);
+        if (lock < 0)
+            return cshm_fail_errno(error, lock, "cannot open %s/" LOCK_NAME, store->root);
+        struct stat st;
+        if (fstat(lock, &st) < 0 || !S_ISREG(st.st_mode))
+            return cshm_fail(error, -EPERM, "%s/" LOCK_NAME " is not a regular file: remove it",
+                             store->root);
+        int result = wait_for_lock(lock, deadline);
+        if (result == -ETIMEDOUT)
+            return cshm_fail(error, result,
+                             "somebody has held %s/" LOCK_NAME " for %d s: `fuser -v` it says who",
+                             store->root, CSHM_LOCK_TIMEOUT_MS / 1000);
+        if (result < 0)
+            return cshm_fail_errno(error, result, "cannot lock %s/" LOCK_NAME, store->root);
+        if (is_still_there(store, LOCK_NAME, lock)) {
+            *fd = cshm_steal_fd(&lock);
+            return 0;
+        }
+    }
+}
+
+/* --- Manifests ------------------------------------------------------------------------------------- */
+
+int cshm_names_add(struct cshm_names *names, const char *name)
+{
+    if ((names->count & (names->count - 1)) == 0) { /* full at every power of two */
+        size_t capacity = names->count ? names->count * 2 : 1;
+        char **grown = reallocarray(names->names, capacity, sizeof *grown);
+        if (!grown)
+            return -ENOMEM;
+        names->names = grown;
+    }
+    names->names[names->count] = strdup(name);
+    if (!names->names[names->count])
+        return -ENOMEM;
+    names->count++;
+    return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int cshm_registry_list(const struct cshm_store *store, struct cshm_names *out)
+{
+    *out = (struct cshm_names){0};
+    cshm_store_revive(store);
+    CSHM_AUTO_FD int fd = openat(store->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    CSHM_AUTO_DIR DIR *directory = fdopendir(fd);
+    if (!directory)
+        return -errno;
+    (void)cshm_steal_fd(&fd);
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir(directory);
+        int result = entry ? 0 : -errno;
+        char project[CSHM_PROJECT_NAME_MAX + 1];
+        if (entry && cshm_manifest_project(entry->d_name, project) == 0)
+            result = cshm_names_add(out, project);
+        if (result < 0) {
+            cshm_names_finish(out);
+            return result;
+        }
+        if (!entry)
+            break;
+    }
+    if (out->count > 1)
+        qsort(out->names, out->count, sizeof *out->names, compare_names);
+    return 0;
+}
+
+void cshm_names_finish(struct cshm_names *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        free(names->names[i]);
+    free(names->names);
+    *names = (struct cshm_names){0};
+}
+
+int cshm_registry_read(const struct cshm_store *store, const char *project,
+                       struct cshm_buffer *text, struct stat *st)
+{
+    char name[CSHM_SEGMENT_NAME_SIZE];
+    cshm_manifest_name(project, name);
+    CSHM_AUTO_FD int fd =
+        openat(store->root_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0) {
+        int code = -errno;
+        if (code == -ENOENT)
+            cshm_store_revive(store); /* for the next look */
+        return code == -ELOOP ? -EPERM : code;
+    }
+    if (fstat(fd, st) < 0)
+        return -errno;
+    if (!S_ISREG(st->st_mode))
+        return -EPERM;
+    return text ? cshm_file_read(fd, CSHM_TOML_SIZE_MAX, text) : 0;
+}
+
+/* A name that the peer's glob "cute-shm.*.toml" does not match. */
+static int make_temporary(const struct cshm_store *store, char name[32])
+{
+    for (int attempt = 0; attempt < 100; attempt++) {
+        uint64_t random;
+        if (getrandom(&random, sizeof random, 0) != sizeof random)
+            return -EIO;
+        (void)snprintf(name, 32, ".new.%016llx", (unsigned long long)random);
+        int fd = openat(store->root_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (fd >= 0 || errno != EEXIST)
+            return fd < 0 ? -errno : fd;
+    }
+    return -EEXIST;
+}
+
+static int fill_temporary(int fd, const struct cshm_buffer *text, uid_t uid, gid_t gid, mode_t mode,
+                          struct stat *st)
+{
+    int result = cshm_file_write(fd, text->bytes, text->length);
+    if (result < 0)
+        return result;
+    struct stat own;
+    if (fstat(fd, &own) < 0)
+        return -errno;
+    if (own.st_uid != uid && fchown(fd, uid, (gid_t)-1) < 0)
+        return -errno;
+    /* A group the process is not in stays as it may: the owner keeps his rights. */
+    if (own.st_gid != gid && fchown(fd, (uid_t)-1, gid) < 0 && errno != EPERM)
+        return -errno;
+    if (fchmod(fd, mode) < 0 || fstat(fd, st ? st : &own) < 0)
+        return -errno;
+    return 0;
+}
+
+int cshm_registry_replace(const struct cshm_store *store, const char *project,
+                          const struct cshm_buffer *text, uid_t uid, gid_t gid, mode_t mode,
+                          struct stat *st)
+{
+    char name[CSHM_SEGMENT_NAME_SIZE];
+    char temporary[32];
+    cshm_manifest_name(project, name);
+    CSHM_AUTO_FD int fd = make_temporary(store, temporary);
+    if (fd < 0)
+        return fd;
+    /* No fsync: segments do not outlive the machine either. */
+    int result = fill_temporary(fd, text, uid, gid, mode, st);
+    if (result == 0 && renameat(store->root_fd, temporary, store->root_fd, name) < 0)
+        result = -errno;
+    if (result < 0)
+        (void)unlinkat(store->root_fd, temporary, 0);
+    return result;
+}
+
+int cshm_registry_remove(const struct cshm_store *store, const char *project)
+{
+    char name[CSHM_SEGMENT_NAME_SIZE];
+    cshm_manifest_name(project, name);
+    return unlinkat(store->root_fd, name, 0) < 0 ? -errno : 0;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/release.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/names.h"
+#include "store/holders.h"
+#include "store/segment.h"
+
+static const char *segment_of(const struct cshm_node *node)
+{
+    return node->type == CSHM_NODE_ARRAY && node->described ? node->described->segment : NULL;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void sort_once_each(struct cshm_release *release)
+{
+    if (release->count == 0)
+        return;
+    qsort(release->names, release->count, sizeof *release->names, compare_names);
+    size_t kept = 1;
+    for (size_t i = 1; i < release->count; i++)
+        if (strcmp(release->names[i], release->names[kept - 1]) != 0)
+            release->names[kept++] = release->names[i];
+    release->count = kept;
+}
+
+static void strike(struct cshm_release *release, const char *name)
+{
+    const char **found = bsearch(&name, release->names, release->count, sizeof *release->names,
+                                 compare_names);
+    if (!found)
+        return;
+    size_t after = (size_t)(release->names + release->count - (found + 1));
+    memmove(found, found + 1, after * sizeof *found);
+    release->count--;
+}
+
+int cshm_release_collect(const struct cshm_tree *tree, const struct cshm_node *top,
+                         struct cshm_release *out)
+{
+    *out = (struct cshm_release){0};
+    size_t count = 0;
+    for (const struct cshm_node *node = top; node; node = cshm_node_walk(node, top))
+        count += segment_of(node) != NULL;
+    if (count == 0)
+        return 0;
+    out->names = calloc(count, sizeof *out->names);
+    if (!out->names)
+        return -ENOMEM;
+    for (const struct cshm_node *node = top; node; node = cshm_node_walk(node, top))
+        if (segment_of(node))
+            out->names[out->count++] = segment_of(node);
+    sort_once_each(out);
+    const struct cshm_node *node = &tree->root;
+    while (node && top != &tree->root && out->count > 0) {
+        if (node == top) { /* step over what goes */
+            while (node && !node->next)
+                node = node->parent;
+            node = node ? node->next : NULL;
+            continue;
+        }
+        if (segment_of(node))
+            strike(out, segment_of(node));
+        node = cshm_node_walk(node, &tree->root);
+    }
+    return 0;
+}
+
+static bool is_held_elsewhere(const struct cshm_store *store, const char *project,
+                              const char *segment, uid_t owner, struct cshm_holders *holders,
+                              bool *collected)
+{
+    if (cshm_segment_is_of(segment, project))
+        return false;
+    if (!*collected && cshm_holders_collect(store, project, holders) < 0)
+        return true; /* not known: keep it rather than take somebody's data */
+    *collected = true;
+    return cshm_holders_have(holders, segment, owner);
+}
+
+int cshm_release_unlink(const struct cshm_store *store, const char *project, uid_t owner,
+                        const struct cshm_release *release)
+{
+    struct cshm_holders holders = {0};
+    bool collected = false;
+    int first = 0;
+    for (size_t i = 0; i < release->count; i++) {
+        const char *name = release->names[i];
+        struct stat st;
+        if (cshm_segment_inspect(store, name, owner, 0, &st, NULL) != CSHM_SEGMENT_FINE ||
+            is_held_elsewhere(store, project, name, st.st_uid, &holders, &collected))
+            continue;
+        int result = cshm_segment_unlink(store, name);
+        first = first ? first : result;
+    }
+    cshm_holders_finish(&holders);
+    return first;
+}
+
+struct search {
+    const struct cshm_store *store;
+    struct cshm_holders holders;
+    struct cshm_names *found;
+    uid_t owner;
+};
+
+static int take_found(void *context, const char *name)
+{
+    struct search *search = context;
+    struct stat st;
+    if (cshm_segment_inspect(search->store, name, search->owner, 0, &st, NULL) !=
+            CSHM_SEGMENT_FINE ||
+        cshm_holders_have(&search->holders, name, st.st_uid))
+        return 0;
+    return cshm_names_add(search->found, name);
+}
+
+int cshm_damaged_collect(const struct cshm_store *store, const char *project, uid_t owner,
+                         struct cshm_names *found, struct cshm_release *out)
+{
+    *out = (struct cshm_release){0};
+    struct search search = {.store = store, .found = found, .owner = owner};
+    int result = cshm_holders_collect(store, project, &search.holders);
+    if (result == 0)
+        result = cshm_segment_each(store, project, take_found, &search);
+    cshm_holders_finish(&search.holders);
+    if (result < 0 || found->count == 0)
+        return result;
+    out->names = calloc(found->count, sizeof *out->names);
+    if (!out->names)
+        return -ENOMEM;
+    for (size_t i = 0; i < found->count; i++)
+        out->names[out->count++] = found->names[i];
+    return 0;
+}
+
+void cshm_release_finish(struct cshm_release *release)
+{
+    free(release->names);
+    *release = (struct cshm_release){0};
+}

@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: MIT */
+/* Each test in a registry and a shared memory directory of its own. */
+#include "unit.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/scope.h"
+#include "store/pending.h"
+#include "store/project.h"
+#include "store/registry.h"
+#include "store/room.h"
+#include "store/segment.h"
+
+struct place {
+    char root[64];
+    char shm[64];
+    struct cshm_store *store;
+};
+
+static int count_entries(const char *path)
+{
+    DIR *directory = opendir(path);
+    assert_non_null(directory);
+    int count = 0;
+    const struct dirent *entry;
+    while ((entry = readdir(directory)))
+        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+                 strcmp(entry->d_name, ".lock") != 0;
+    closedir(directory);
+    return count;
+}
+
+static void remove_all(const char *path)
+{
+    DIR *directory = opendir(path);
+    const struct dirent *entry;
+    while (directory && (entry = readdir(directory)))
+        (void)unlinkat(dirfd(directory), entry->d_name, 0);
+    if (directory)
+        closedir(directory);
+    assert_int_equal(rmdir(path), 0);
+}
+
+static int set_up(void **state)
+{
+    struct place *place = calloc(1, sizeof *place);
+    strcpy(place->root, "/tmp/cuteshm-unit-XXXXXX");
+    strcpy(place->shm, "/dev/shm/cuteshm-unit-XXXXXX");
+    assert_non_null(mkdtemp(place->root));
+    assert_non_null(mkdtemp(place->shm));
+    struct cshm_settings settings = {.root = place->root, .shm_dir = place->shm, .mode = 0640,
+                                     .group = (gid_t)-1};
+    struct cshm_error error;
+    assert_int_equal(cshm_store_open(&settings, true, &place->store, &error), 0);
+    *state = place;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct place *place = *state;
+    cshm_store_close(place->store);
+    remove_all(place->root);
+    remove_all(place->shm);
+    free(place);
+    return 0;
+}
+
+static struct cshm_node *add_array(struct cshm_draft *draft, struct cshm_node *group,
+                                   const char *key, const char *content)
+{
+    struct cshm_tree *tree = cshm_draft_tree(draft);
+    struct cshm_node *node;
+    struct cshm_dtype dtype;
+    uint64_t length = strlen(content);
+    int fd;
+    assert_int_equal(cshm_tree_add(tree, group, cshm_text(key), CSHM_NODE_ARRAY, &node), 0);
+    assert_int_equal(cshm_dtype_parse("uint8", 5, &dtype), 0);
+    assert_int_equal(cshm_tree_set_array(tree, node, &dtype, 1, &length), 0);
+    assert_int_equal(cshm_draft_reserve(draft, node, &fd, NULL), 0);
+    assert_int_equal(cshm_file_write_at(fd, content, length, 0), 0);
+    assert_int_equal(cshm_draft_filled(draft, node, NULL), 0);
+    return node;
+}
+
+static void publish(struct place *place, const char *project, bool overwrite, const char *content)
+{
+    struct cshm_draft *draft;
+    struct cshm_error error = {0};
+    assert_int_equal(cshm_draft_create(place->store, project, overwrite, &draft, &error), 0);
+    struct cshm_node *root = &cshm_draft_tree(draft)->root;
+    struct cshm_node *group;
+    struct cshm_node *a = add_array(draft, root, "a", content);
+    assert_int_equal(
+        cshm_tree_add(cshm_draft_tree(draft), root, cshm_text("g"), CSHM_NODE_GROUP, &group), 0);
+    add_array(draft, group, "empty", "");
+    struct cshm_node *same;
+    assert_int_equal(
+        cshm_tree_add(cshm_draft_tree(draft), group, cshm_text("same"), CSHM_NODE_ARRAY, &same), 0);
+    assert_int_equal(cshm_draft_share(draft, same, a), 0);
+    assert_int_equal(cshm_draft_publish(draft, &error), 0);
+    cshm_draft_destroy(draft);
+}
+
+static void read_segment(struct place *place, const struct cshm_project *project, const char *key,
+                         char out[64])
+{
+    struct cshm_node *node = cshm_node_child(&project->tree->root, cshm_text(key));
+    int fd;
+    assert_int_equal(cshm_segment_open(place->store, node->described->segment, project->uid,
+                                       O_RDONLY, 0, &fd),
+                     0);
+    ssize_t got = read(fd, out, 63);
+    assert_true(got >= 0);
+    out[got] = '\0';
+    close(fd);
+}
+
+static void a_published_project_reads_back(void **state)
+{
+    struct place *place = *state;
+    publish(place, "p", false, "content");
+    struct cshm_project project;
+    struct cshm_error error;
+    assert_int_equal(cshm_project_load(place->store, "p", &project, &error), 0);
+    assert_int_equal(project.mode, 0640);
+    assert_int_equal(project.uid, geteuid());
+    char content[64];
+    read_segment(place, &project, "a", content);
+    assert_string_equal(content, "content");
+    struct cshm_node *g = cshm_node_child(&project.tree->root, cshm_text("g"));
+    struct cshm_node *empty = cshm_node_child(g, cshm_text("empty"));
+    struct stat st;
+    assert_int_equal(cshm_project_inspect(place->store, &project, empty, &st, NULL),
+                     CSHM_ARRAY_FINE);
+    assert_int_equal(st.st_size, 1);
+    assert_int_equal(st.st_mode & 0777, 0640);
+    assert_string_equal(cshm_node_child(g, cshm_text("same"))->described->segment,
+                        cshm_node_child(&project.tree->root, cshm_text("a"))->described->segment);
+    assert_int_equal(count_entries(place->shm), 2);
+    assert_int_equal(count_entries(place->root), 1);
+    cshm_project_finish(&project);
+    assert_int_equal(cshm_project_remove(place->store, "p", &error), 0);
+    assert_int_equal(count_entries(place->shm), 0);
+    assert_int_equal(count_entries(place->root), 0);
+}
+
+static void a_project_is_not_replaced_without_being_asked(void **state)
+{
+    struct place *place = *state;
+    publish(place, "p", false, "old");
+    struct cshm_draft *draft;
+    struct cshm_error error;
+    assert_int_equal(cshm_draft_create(place->store, "p", false, &draft, &error), -EEXIST);
+    /* Somebody publishes while we load. */
+    assert_int_equal(cshm_draft_create(place->store, "q", false, &draft, &error), 0);
+    add_array(draft, &cshm_draft_tree(draft)->root, "x", "mine");
+    publish(place, "q", false, "theirs");
+    assert_int_equal(cshm_draft_publish(draft, &error), -EEXIST);
+    cshm_draft_destroy(draft);
+    assert_int_equal(count_entries(place->shm), 4);
+}
+
+static void overwriting_frees_the_old_segments(void **state)
+{
+    struct place *place = *state;
+    publish(place, "p", false, "old");
+    publish(place, "p", true, "new");
+    assert_int_equal(count_entries(place->shm), 2);
+    struct cshm_project project;
+    struct cshm_error error;
+    char content[64];
+    assert_int_equal(cshm_project_load(place->store, "p", &project, &error), 0);
+    read_segment(place, &project, "a", content);
+    assert_string_equal(content, "new");
+    cshm_project_finish(&project);
+}
+
+static void a_draft_that_is_dropped_leaves_nothing(void **state)
+{
+    struct place *place = *state;
+    struct cshm_draft *draft;
+    struct cshm_error error;
+    assert_int_equal(cshm_draft_create(place->store, "p", false, &draft, &error), 0);
+    add_array(draft, &cshm_draft_tree(draft)->root, "x", "content");
+    cshm_draft_destroy(draft);
+    assert_int_equal(count_entries(place->shm), 0);
+    assert_int_equal(count_entries(place->root), 0);
+}
+
+/* More arrays than open files: the rest are linked early, with their names in the pending file. */
+static void load_with_few_descriptors(struct place *place, int arrays, bool die)
+{
+    struct rlimit limit = {160, 160};
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    struct cshm_draft *draft;
+    if (cshm_draft_create(place->store, "many", false, &draft, NULL) < 0)
+        _exit(1);
+    for (int i = 0; i < arrays; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "%d", i);
+        add_array(draft, &cshm_draft_tree(draft)->root, key, "content");
+    }
+    if (die)
+        (void)kill(getpid(), SIGKILL);
+    _exit(cshm_draft_publish(draft, NULL) == 0 ? 0 : 2);
+}
+
+static int run_child(struct place *place, int arrays, bool die)
+{
+    pid_t child = fork();
+    if (child == 0)
+        load_with_few_descriptors(place, arrays, die);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void open_files_are_no_limit_to_arrays(void **state)
+{
+    struct place *place = *state;
+    assert_int_equal(run_child(place, 500, false), 0);
+    assert_int_equal(count_entries(place->shm), 500);
+    assert_int_equal(count_entries(place->root), 1);
+}
+
+static void a_killed_load_is_cleaned_up_by_the_next_writer(void **state)
+{
+    struct place *place = *state;
+    publish(place, "other", false, "kept");
+    int status = run_child(place, 500, true);
+    assert_true(WIFSIGNALED(status));
+    assert_true(count_entries(place->shm) > 2);
+    publish(place, "next", false, "x");
+    assert_int_equal(count_entries(place->shm), 4);
+    assert_int_equal(count_entries(place->root), 2);
+}
+
+static void a_living_writers_list_is_left_alone(void **state)
+{
+    struct place *place = *state;
+    struct cshm_pending pending = CSHM_PENDING_NONE;
+    int fd;
+    assert_int_equal(cshm_segment_create(place->store, 10, &fd), 0);
+    const char *name = "cute-shm.p.AAAAAAAAAA";
+    assert_int_equal(cshm_pending_add(place->store, &pending, &name, 1), 0);
+    assert_int_equal(cshm_segment_link(place->store, fd, name), 0);
+    close(fd);
+    assert_int_equal(cshm_pending_recover(place->store), 0);
+    assert_int_equal(count_entries(place->shm), 1);
+    cshm_close_fd(&pending.fd); /* its writer dies */
+    assert_int_equal(cshm_pending_recover(place->store), 0);
+    assert_int_equal(count_entries(place->shm), 0);
+    assert_int_equal(count_entries(place->root), 0);
+}
+
+static void write_file(const char *directory, const char *name, const char *text)
+{
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/%s", directory, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void a_pending_file_names_segments_only(void **state)
+{
+    struct place *place = *state;
+    write_file(place->shm, "innocent", "x");
+    write_file(place->shm, "cute-shm.p.AAAAAAAAAA", "x");
+    write_file(place->shm, "cute-shm.p.BBBBBBBBBB", "x");
+    write_file(place->root, ".pending.1",
+               "innocent\n../etc/passwd\n\ncute-shm.p.AAAAAAAAAA\ncute-shm.p.BBBBBBBBBB");
+    assert_int_equal(cshm_pending_recover(place->store), 0);
+    assert_int_equal(count_entries(place->shm), 2); /* a torn last line never happened */
+}
+
+static void what_a_manifest_names_survives_a_dead_writers_list(void **state)
+{
+    struct place *place = *state;
+    publish(place, "p", false, "content");
+    struct cshm_project project;
+    assert_int_equal(cshm_project_load(place->store, "p", &project, NULL), 0);
+    char line[300];
+    (void)snprintf(line, sizeof line, "%s\n",
+                   cshm_node_child(&project.tree->root, cshm_text("a"))->described->segment);
+    write_file(place->root, ".pending.1", line);
+    assert_int_equal(cshm_pending_recover(place->store), 0);
+    assert_int_equal(count_entries(place->shm), 2);
+    cshm_project_finish(&project);
+}
+
+static void age(const char *root, const char *name)
+{
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/%s", root, name);
+    struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void a_manifest_being_written_is_not_there_yet_and_later_damaged(void **state)
+{
+    struct place *place = *state;
+    struct cshm_project project;
+    struct cshm_error error;
+    write_file(place->root, "cute-shm.p.toml", "[a]\nshm_name = \"cute");
+    assert_int_equal(cshm_project_load(place->store, "p", &project, &error), -EAGAIN);
+    cshm_project_finish(&project);
+    age(place->root, "cute-shm.p.toml");
+    assert_int_equal(cshm_project_load(place->store, "p", &project, &error), 0);
+    assert_true(project.damaged);
+    cshm_project_finish(&project);
+}
+
+static void removing_a_damaged_project_takes_its_segments_by_their_exact_form(void **state)
+{
+    struct place *place = *state;
+    write_file(place->root, "cute-shm.p.toml", "[a\n");
+    age(place->root, "cute-shm.p.toml");
+    write_file(place->shm, "cute-shm.p.AAAAAAAAAA", "x");
+    write_file(place->shm, "cute-shm.p.BBBBBBBBBB", "x");
+    write_file(place->shm, "cute-shm.p.x.AAAAAAAAAA", "x"); /* of project "p.x" */
+    write_file(place->shm, "cute-shm.p.short", "x");
+    write_file(place->root, "cute-shm.q.toml",
+               "[moved]\nshm_name = \"cute-shm.p.BBBBBBBBBB\"\n"
+               "shm_private_name = \"/cute-shm.p.BBBBBBBBBB\"\n"
+               "shape = [1]\ndtype = \"uint8\"\n[moved.attrs]\n");
+    assert_int_equal(cshm_project_remove(place->store, "p", NULL), 0);
+    assert_int_equal(count_entries(place->shm), 3);
+    assert_int_equal(count_entries(place->root), 1);
+    assert_int_equal(cshm_project_remove(place->store, "q", NULL), 0);
+    assert_int_equal(count_entries(place->shm), 2);
+}
+
+static void hostile_manifests_reach_nothing_outside(void **state)
+{
+    struct place *place = *state;
+    write_file(place->shm, "victim", "x");
+    write_file(place->root, "cute-shm.p.toml",
+               "[a]\nshm_name = \"victim\"\nshape = [1]\ndtype = \"uint8\"\n"
+               "[b]\nshm_name = \"../victim\"\nshape = [1]\ndtype = \"uint8\"\n"
+               "[c]\nshm_name = \"cute-shm.p.CCCCCCCCCC\"\nshape = [1]\ndtype = \"uint8\"\n");
+    char target[128];
+    (void)snprintf(target, sizeof target, "%s/cute-shm.p.CCCCCCCCCC", place->shm);
+    assert_int_equal(symlink("victim", target), 0);
+    struct cshm_project project;
+    assert_int_equal(cshm_project_load(place->store, "p", &project, NULL), 0);
+    cshm_for_each_child(node, &project.tree->root) {
+        assert_int_equal(cshm_project_inspect(place->store, &project, node, NULL, NULL),
+                         CSHM_ARRAY_BROKEN);
+    }
+    int fd;
+    assert_int_equal(
+        cshm_segment_open(place->store, "cute-shm.p.CCCCCCCCCC", 0, O_RDWR, 0, &fd), -ESTALE);
+    cshm_project_finish(&project);
+    assert_int_equal(cshm_project_remove(place->store, "p", NULL), 0);
+    assert_int_equal(count_entries(place->shm), 2); /* neither the victim nor the link */
+    /* A manifest that is a link is no manifest. */
+    (void)snprintf(target, sizeof target, "%s/cute-shm.link.toml", place->root);
+    assert_int_equal(symlink("/etc/passwd", target), 0);
+    assert_int_equal(cshm_project_load(place->store, "link", &project, NULL), -EPERM);
+}
+
+static void segments_of_others_are_refused(void **state)
+{
+    struct place *place = *state;
+    if (geteuid() != 0)
+        skip(); /* only root can give files away */
+    publish(place, "p", false, "content");
+    struct cshm_project project;
+    assert_int_equal(cshm_project_load(place->store, "p", &project, NULL), 0);
+    project.uid = 12345; /* as if a stranger had written the manifest */
+    struct cshm_node *a = cshm_node_child(&project.tree->root, cshm_text("a"));
+    const char *reason;
+    assert_int_equal(cshm_project_inspect(place->store, &project, a, NULL, &reason),
+                     CSHM_ARRAY_BROKEN);
+    assert_non_null(strstr(reason, "another user"));
+    int fd;
+    assert_int_equal(
+        cshm_segment_open(place->store, a->described->segment, 12345, O_RDONLY, 0, &fd), -EPERM);
+    cshm_project_finish(&project);
+}
+
+static int change(struct place *place, struct cshm_project *project, enum cshm_change_kind kind,
+                  const char *first, const char *second)
+{
+    struct cshm_text path[2] = {cshm_text(first ? first : ""), cshm_text(second ? second : "")};
+    struct cshm_change one = {.kind = kind, .path = path,
+                              .depth = (size_t)(first != NULL) + (second != NULL)};
+    return cshm_project_change(place->store, "p", project, &one, NULL);
+}
+
+static void arrays_and_groups_are_removed_one_by_one(void **state)
+{
+    struct place *place = *state;
+    publish(place, "p", false, "content");
+    struct cshm_project project = {0};
+    assert_int_equal(change(place, &project, CSHM_REMOVE_ARRAY, "nothing", NULL), -ENOENT);
+    assert_int_equal(change(place, &project, CSHM_REMOVE_ARRAY, "g", NULL), -EISDIR);
+    assert_int_equal(change(place, &project, CSHM_REMOVE_GROUP, "a", NULL), -ENOTDIR);
+    assert_int_equal(change(place, &project, CSHM_REMOVE_GROUP, "g", NULL), -ENOTEMPTY);
+    assert_int_equal(change(place, &project, CSHM_REMOVE_ARRAY, "a", NULL), 0);
+    assert_int_equal(count_entries(place->shm), 2); /* "same" still has the segment */
+    assert_int_equal(change(place, &project, CSHM_REMOVE_ARRAY, "g", "same"), 0);
+    assert_int_equal(count_entries(place->shm), 1);
+    assert_int_equal(change(place, &project, CSHM_REMOVE_ARRAY, "g", "empty"), 0);
+    assert_int_equal(change(place, &project, CSHM_REMOVE_GROUP, NULL, NULL), -ENOTEMPTY);
+    assert_int_equal(change(place, &project, CSHM_REMOVE_GROUP, "g", NULL), 0);
+    struct cshm_project again;
+    assert_int_equal(cshm_project_load(place->store, "p", &again, NULL), 0);
+    assert_null(again.tree->root.first);
+    assert_true(cshm_stamp_equal(&again.stamp, &project.stamp));
+    cshm_project_finish(&again);
+    assert_int_equal(change(place, &project, CSHM_REMOVE_GROUP, NULL, NULL), 0);
+    cshm_project_finish(&project);
+    assert_int_equal(count_entries(place->shm), 0);
+    assert_int_equal(count_entries(place->root), 0);
+}
+
+static void a_change_sees_what_others_published_meanwhile(void **state)
+{
+    struct place *place = *state;
+    publish(place, "p", false, "old");
+    struct cshm_project project;
+    assert_int_equal(cshm_project_load(place->store, "p", &project, NULL), 0);
+    publish(place, "p", true, "new");
+    assert_int_equal(cshm_project_check(place->store, "p", &project.stamp), -ESTALE);
+    assert_int_equal(change(place, &project, CSHM_REMOVE_ARRAY, "g", "empty"), 0);
+    char content[64];
+    read_segment(place, &project, "a", content);
+    assert_string_equal(content, "new");
+    cshm_project_finish(&project);
+}
+
+static void the_lock_keeps_others_out_and_gives_up_in_time(void **state)
+{
+    struct place *place = *state;
+    int first;
+    assert_int_equal(cshm_registry_lock(place->store, &first, NULL), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        int second;
+        _exit(cshm_registry_lock(place->store, &second, NULL) == -ETIMEDOUT ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    close(first);
+    assert_int_equal(cshm_registry_lock(place->store, &first, NULL), 0);
+    close(first);
+}
+
+static void the_registry_is_found_again_after_it_was_removed(void **state)
+{
+    struct place *place = *state;
+    remove_all(place->root);
+    assert_int_equal(mkdir(place->root, 0700), 0);
+    publish(place, "p", false, "content");
+    assert_int_equal(count_entries(place->root), 1);
+}
+
+static void what_does_not_fit_is_refused_with_numbers(void **state)
+{
+    struct place *place = *state;
+    struct cshm_room room;
+    assert_int_equal(cshm_room_measure(place->store->shm_fd, &room), 0);
+    assert_true(room.bytes > 0 && room.bytes < UINT64_MAX);
+    struct cshm_error error;
+    assert_int_equal(cshm_room_check(place->store->shm_fd, 1, &error), 0);
+    assert_int_equal(cshm_room_check(place->store->shm_fd, 1ULL << 60, &error), -ENOSPC);
+    assert_non_null(strstr(error.text, "1.00 EB"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_published_project_reads_back),
+        TEST(a_project_is_not_replaced_without_being_asked),
+        TEST(overwriting_frees_the_old_segments),
+        TEST(a_draft_that_is_dropped_leaves_nothing),
+        TEST(open_files_are_no_limit_to_arrays),
+        TEST(a_killed_load_is_cleaned_up_by_the_next_writer),
+        TEST(a_living_writers_list_is_left_alone),
+        TEST(a_pending_file_names_segments_only),
+        TEST(what_a_manifest_names_survives_a_dead_writers_list),
+        TEST(a_manifest_being_written_is_not_there_yet_and_later_damaged),
+        TEST(removing_a_damaged_project_takes_its_segments_by_their_exact_form),
+        TEST(hostile_manifests_reach_nothing_outside),
+        TEST(segments_of_others_are_refused),
+        TEST(arrays_and_groups_are_removed_one_by_one),
+        TEST(a_change_sees_what_others_published_meanwhile),
+        TEST(the_lock_keeps_others_out_and_gives_up_in_time),
+        TEST(the_registry_is_found_again_after_it_was_removed),
+        TEST(what_does_not_fit_is_refused_with_numbers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Manifest text to tree. The TOML proper holds groups and leaves and nothing else, as the peer wants;
+ * the extension document at the top holds the rest:
+ *
+ *   It is the unbroken run of lines at the very start of the file that begin with "#~ " (or are just
+ *   "#~"), these characters taken off. The first other line ends it; "#~ " further down is a comment.
+ *
+ *   `path` of a [[node]] lists keys as the TOML proper writes them. An entry whose path is a group
+ *   gives that its attributes, kind and shape; one whose path is a leaf is passed over; one whose path
+ *   has no table, below a group, is a bare node if it says shape = "null" or state = "waiting", and is
+ *   passed over if not (its group is gone). `position` of a bare node is its place among its siblings.
+ *
+ * Values that are no tables, and arrays of tables, where groups and leaves are expected are passed over
+ * (the peer crashes on them). A group with a child that is called shm_name is a group to us and a
+ * broken array to the peer, which looks no further than the key.
+ */
+#include "format/manifest.h"
+
+#include <errno.h>
+
+#include "base/names.h"
+#include "base/scope.h"
+#include "format/attribute.h"
+#include "format/describe.h"
+#include "format/keys.h"
+#include "format/notes.h"
+#include "format/toml.h"
+
+static const char extension_mark[] = "#~";
+enum { EXTENSION_MARK_SIZE = sizeof extension_mark - 1 };
+
+struct reader {
+    struct cshm_tree *tree;
+    struct cshm_notes notes;
+    struct cshm_error *error;
+};
+
+static int fail_memory(struct reader *reader)
+{
+    return cshm_fail(reader->error, -ENOMEM, "out of memory");
+}
+
+/* --- Nodes ------------------------------------------------------------------------------------------ */
+
+static int fail_to_add(struct reader *reader, int result, const struct cshm_value *place)
+{
+    switch (result) {
+    case -EEXIST:
+        return cshm_fail(reader->error, -EINVAL, "line %u: two names that are the same", place->line);
+    case -EMFILE:
+        return cshm_fail(reader->error, -EFBIG, "line %u: more than %d arrays and groups",
+                         place->line, CSHM_NODES_MAX);
+    case -ELOOP:
+        return cshm_fail(reader->error, -ELOOP, "line %u: groups nest deeper than %d", place->line,
+                         CSHM_DEPTH_MAX);
+    default:
+        return fail_memory(reader);
+    }
+}
+
+/* `spelled`: the key stands for bytes. One that is not rightly spelled, or whose name is taken, is itself. */
+static int add_node(struct reader *reader, struct cshm_node *group, const struct cshm_member *member,
+                    bool spelled, enum cshm_node_type type, struct cshm_node **out)
+{
+    int result = -EINVAL;
+    if (spelled) {
+        struct cshm_text raw;
+        result = cshm_key_read(&reader->tree->arena, member->key, &raw);
+        if (result == 0)
+            result = cshm_tree_add(reader->tree, group, raw, type, out);
+    }
+    if (result == -EINVAL || result == -EEXIST)
+        result = cshm_tree_add(reader->tree, group, member->key, type, out);
+    return result < 0 ? fail_to_add(reader, result, &member->value) : 0;
+}
+
+static int read_attributes(struct reader *reader, struct cshm_node *node,
+                           const struct cshm_value *table)
+{
+    struct cshm_complaint ignored = {.lenient = true}; /* one bad attribute does not make an array unusable */
+    int result = cshm_attributes_read(reader->tree, node, cshm_value_get(table, "attrs"),
+                                      cshm_value_get(table, "attr_types"),
+                                      cshm_table_flag(table, "bytes_attrs"), &ignored);
+    return result < 0 ? fail_memory(reader) : 0;
+}
+
+/* Decided from what is kept, so that a manifest written again says of the same nodes that they are broken. */
+static bool is_usable(const struct cshm_node *node)
+{
+    const struct cshm_description *described = node->described;
+    uint64_t bytes;
+    if (!described)
+        return true;
+    if (described->dtype_text && !described->dtype.kind)
+        return false;
+    if (described->dtype_text && described->rank >= 0 &&
+        cshm_dtype_array_size(&described->dtype, (size_t)described->rank, described->shape,
+                              &bytes) < 0)
+        return false;
+    return node->type != CSHM_NODE_ARRAY ||
+           (described->dtype_text && described->rank >= 0 && described->segment);
+}
+
+static int set_problem(struct reader *reader, struct cshm_node *node,
+                       const struct cshm_complaint *complaint)
+{
+    if (is_usable(node))
+        return 0;
+    const char *text = complaint->error.text;
+    node->problem = cshm_arena_string(&reader->tree->arena, text, strlen(text));
+    return node->problem ? 0 : fail_memory(reader);
+}
+
+/* --- Leaves ----------------------------------------------------------------------------------------- */
+
+static int read_segment(struct reader *reader, struct cshm_node *node, struct cshm_text name,
+                        struct cshm_complaint *complaint)
+{
+    if (!cshm_segment_name_valid(name.bytes, name.length)) {
+        char shown[256];
+        cshm_complain(complaint, NULL, "shm_name \"%s\" is not a name for a segment",
+                      cshm_text_escape(name.bytes, name.length, shown, sizeof shown));
+        return 0;
+    }
+    node->described->segment = cshm_arena_string(&reader->tree->arena, name.bytes, name.length);
+    return node->described->segment ? 0 : fail_memory(reader);
+}
+
+static void check_leaf(const struct cshm_node *node, struct cshm_complaint *complaint)
+{
+    if (!node->described->dtype_text)
+        cshm_complain(complaint, NULL, "it has no dtype");
+    else if (node->described->rank < 0)
+        cshm_complain(complaint, NULL, "it has no shape");
+}
+
+static int read_leaf(struct reader *reader, struct cshm_node *node, const struct cshm_value *table,
+                     struct cshm_text shm_name)
+{
+    struct cshm_complaint complaint = {.lenient = true};
+    if (!cshm_tree_describe(reader->tree, node) ||
+        cshm_describe_read(reader->tree, node, table, &complaint) < 0)
+        return fail_memory(reader);
+    check_leaf(node, &complaint);
+    int result = read_segment(reader, node, shm_name, &complaint);
+    if (result == 0)
+        result = set_problem(reader, node, &complaint);
+    return result < 0 ? result : read_attributes(reader, node, table);
+}
+
+/* --- Groups and what is only in the extension document ---------------------------------------------- */
+
+static int read_note(struct reader *reader, struct cshm_node *node, const struct cshm_note *note)
+{
+    if (!note || !note->table)
+        return 0;
+    struct cshm_complaint complaint = {.lenient = true};
+    if (cshm_describe_read(reader->tree, node, note->table, &complaint) < 0)
+        return fail_memory(reader);
+    if (node->described) /* these are said of leaves only */
+        node->described->undeclared = node->described->empty_rest = false;
+    int result = node->type == CSHM_NODE_BARE ? set_problem(reader, node, &complaint) : 0;
+    return result < 0 ? result : read_attributes(reader, node, note->table);
+}
+
+static bool says(const struct cshm_value *table, const char *key, const char *text)
+{
+    const struct cshm_value *value = cshm_value_get(table, key);
+    return value && value->type == CSHM_VALUE_STRING && cshm_text_is(value->string, text);
+}
+
+static bool is_bare(const struct cshm_note *note)
+{
+    return note->table && !note->in_toml &&
+           (says(note->table, "shape", "null") || says(note->table, "state", "waiting"));
+}
+
+static bool stands_later(const struct cshm_note *note, size_t here)
+{
+    const struct cshm_value *position = cshm_value_get(note->table, "position");
+    return !position || position->type != CSHM_VALUE_INTEGER || position->integer < 0 ||
+           (uint64_t)position->integer > here;
+}
+
+/* Adds the bare nodes from `*next` on that come at the place the group has reached, or all the rest. */
+static int add_bare_nodes(struct reader *reader, struct cshm_node *group, struct cshm_note **next,
+                          bool all)
+{
+    for (; *next; *next = (*next)->next) {
+        if (!is_bare(*next))
+            continue;
+        if (!all && stands_later(*next, group->child_count))
+            return 0;
+        struct cshm_member member = {.key = (*next)->key, .value.line = (*next)->table->line};
+        struct cshm_node *node;
+        int result =
+            add_node(reader, group, &member, cshm_table_flag((*next)->table, "bytes_name"),
+                     CSHM_NODE_BARE, &node);
+        if (result == 0)
+            result = read_note(reader, node, *next);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+static int read_group(struct reader *reader, struct cshm_node *group,
+                      const struct cshm_value *table, struct cshm_note *note);
+
+static int read_member(struct reader *reader, struct cshm_node *group,
+                       const struct cshm_member *member, struct cshm_note *note)
+{
+    const struct cshm_value *shm_name = cshm_value_get(&member->value, "shm_name");
+    bool leaf = shm_name && shm_name->type == CSHM_VALUE_STRING;
+    bool spelled = cshm_table_flag(leaf ? &member->value : note ? note->table : NULL, "bytes_name");
+    struct cshm_node *node;
+    int result = add_node(reader, group, member, spelled, leaf ? CSHM_NODE_ARRAY : CSHM_NODE_GROUP,
+                          &node);
+    if (result < 0)
+        return result;
+    if (leaf)
+        return read_leaf(reader, node, &member->value, shm_name->string);
+    return read_group(reader, node, &member->value, note);
+}
+
+/* Recursion ends at CSHM_DEPTH_MAX, where cshm_tree_add() says -ELOOP: some 300 KB of stack. */
+static int read_group(struct reader *reader, struct cshm_node *group,
+                      const struct cshm_value *table, struct cshm_note *note)
+{
+    for (size_t i = 0; note && i < table->table.count; i++) {
+        struct cshm_note *found =
+            cshm_notes_child(&reader->notes, note, table->table.members[i].key);
+        if (found)
+            found->in_toml = table->table.members[i].value.type == CSHM_VALUE_TABLE;
+    }
+    int result = read_note(reader, group, note);
+    struct cshm_note *bare = note ? note->first : NULL;
+    for (size_t i = 0; result == 0 && i < table->table.count; i++) {
+        const struct cshm_member *member = &table->table.members[i];
+        if (member->value.type != CSHM_VALUE_TABLE)
+            continue;
+        result = add_bare_nodes(reader, group, &bare, false);
+        if (result == 0)
+            result = read_member(reader, group, member,
+                                 cshm_notes_child(&reader->notes, note, member->key));
+    }
+    return result < 0 ? result : add_bare_nodes(reader, group, &bare, true);
+}
+
+/* --- The extension document ------------------------------------------------------------------------- */
+
+/* Its lines without their mark, so that line numbers stay those of the file. */
+static int extract_extension(const char *text, size_t length, struct cshm_buffer *out)
+{
+    const char *end = length ? text + length : text;
+    while (end - text >= EXTENSION_MARK_SIZE &&
+           memcmp(text, extension_mark, EXTENSION_MARK_SIZE) == 0) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        const char *next = newline ? newline + 1 : end;
+        const char *line = text + EXTENSION_MARK_SIZE;
+        if (line < next && *line != ' ' && *line != '\n' && *line != '\r')
+            break;
+        cshm_buffer_add(out, line, (size_t)(next - line));
+        text = next;
+    }
+    return out->error;
+}
+
+/* A string for the model, by the rule of attributes as a file's name may be any bytes. */
+static int read_fact(struct reader *reader, const struct cshm_value *table, const char *key,
+                     const char **fact)
+{
+    const struct cshm_value *value = cshm_value_get(table, key);
+    if (!value || value->type != CSHM_VALUE_STRING)
+        return 0;
+    struct cshm_text text;
+    int result = cshm_attribute_read_string(&reader->tree->arena, value->string, &text);
+    if (result == -ENOMEM)
+        return result;
+    if (result < 0)
+        text = value->string;
+    if (memchr(text.bytes, 0, text.length))
+        return 0;
+    *fact = cshm_arena_string(&reader->tree->arena, text.bytes, text.length);
+    return *fact ? 0 : -ENOMEM;
+}
+
+static int64_t read_number(const struct cshm_value *table, const char *key)
+{
+    const struct cshm_value *value = cshm_value_get(table, key);
+    return value && value->type == CSHM_VALUE_INTEGER && value->integer > 0 ? value->integer : 0;
+}
+
+static int read_facts(struct reader *reader, const struct cshm_value *table)
+{
+    struct cshm_project_facts *facts = &reader->tree->facts;
+    if (!table || table->type != CSHM_VALUE_TABLE)
+        return 0;
+    facts->present = true;
+    facts->generation = (uint64_t)read_number(table, "generation");
+    const struct cshm_value *owner = cshm_value_get(table, "owner");
+    facts->owner.pid = read_number(owner, "pid");
+    facts->owner.start = (uint64_t)read_number(owner, "start");
+    const struct cshm_value *persistent = cshm_value_get(table, "persistent");
+    if (persistent && persistent->type == CSHM_VALUE_BOOLEAN)
+        facts->persistent = persistent->boolean;
+    int result = read_fact(reader, table, "source", &facts->source);
+    if (result == 0)
+        result = read_fact(reader, table, "created", &facts->created);
+    return result;
+}
+
+static int read_extension(struct reader *reader, const char *text, size_t length,
+                          struct cshm_arena *arena)
+{
+    CSHM_AUTO_BUFFER struct cshm_buffer extension = CSHM_BUFFER_INIT;
+    if (extract_extension(text, length, &extension) < 0)
+        return fail_memory(reader);
+    if (extension.length == 0)
+        return 0;
+    struct cshm_value document;
+    int result = cshm_toml_parse(extension.bytes, extension.length, arena, &document, NULL);
+    if (result < 0 && result != -ENOMEM) {
+        reader->tree->complaint = true; /* the arrays stay */
+        return 0;
+    }
+    if (result == 0)
+        result = read_facts(reader, cshm_value_get(&document, "project"));
+    if (result == 0)
+        result = cshm_notes_read(&reader->notes, cshm_value_get(&document, "node"), arena);
+    return result < 0 ? fail_memory(reader) : 0;
+}
+
+/* --- All of it -------------------------------------------------------------------------------------- */
+
+static int parse_into(struct reader *reader, const char *text, size_t length,
+                      struct cshm_arena *arena)
+{
+    struct cshm_value document;
+    int result = cshm_toml_parse(text, length, arena, &document, reader->error);
+    if (result == 0)
+        result = read_extension(reader, text, length, arena);
+    if (result == 0)
+        result = read_group(reader, &reader->tree->root, &document, &reader->notes.root);
+    return result;
+}
+
+int cshm_manifest_parse(const char *text, size_t length, struct cshm_tree **out,
+                        struct cshm_error *error)
+{
+    CSHM_AUTO_TREE struct cshm_tree *tree = cshm_tree_create();
+    struct reader reader = {.tree = tree, .error = error};
+    if (!tree)
+        return fail_memory(&reader);
+    struct cshm_arena document = {0};
+    int result = parse_into(&reader, text, length, &document);
+    cshm_arena_finish(&document);
+    cshm_toml_trim(length);
+    if (result == 0)
+        *out = CSHM_STEAL(tree);
+    return result;
+}

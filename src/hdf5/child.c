@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+#include "hdf5/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "hdf5/alias.h"
+#include "hdf5/loader.h"
+#include "hdf5/lzf.h"
+#include "store/room.h"
+
+#define CHUNK_CACHE_BYTES   ((size_t)32 << 20)
+#define CHUNK_CACHE_SLOTS   2003
+#define PRIVATE_MEMORY_LEAST ((uint64_t)1 << 30)
+
+/* --- A process that can be hurt without hurting anybody -------------------------------------------- */
+
+static void limit(int resource, rlim_t value)
+{
+    struct rlimit limits;
+    if (getrlimit(resource, &limits) < 0)
+        return;
+    limits.rlim_cur = value < limits.rlim_max ? value : limits.rlim_max;
+    (void)setrlimit(resource, &limits);
+}
+
+/* A file that makes libhdf5 ask for absurd amounts gets an error instead of the machine's memory. */
+static void limit_memory(const struct cshm_store *store)
+{
+#ifndef __SANITIZE_ADDRESS__ /* whose shadow is private memory too */
+    struct cshm_room room;
+    if (cshm_room_measure(store->shm_fd, &room) < 0)
+        return;
+    uint64_t least = room.available < room.cgroup ? room.available : room.cgroup;
+    if (least == UINT64_MAX)
+        return;
+    limit(RLIMIT_DATA, least / 2 > PRIVATE_MEMORY_LEAST ? least / 2 : PRIVATE_MEMORY_LEAST);
+#else
+    (void)store;
+#endif
+    /* If memory runs out all the same, this process is to go, not a reader of somebody's project. */
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)!write(fd, "800", 3);
+        close(fd);
+    }
+}
+
+/* libhdf5 and its plugins print when they feel like it. */
+static void silence(void)
+{
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    (void)dup2(fd, STDOUT_FILENO);
+    (void)dup2(fd, STDERR_FILENO);
+    close(fd);
+}
+
+static void reset_signals(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGALRM};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        struct sigaction action;
+        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            (void)signal(numbers[i], SIG_DFL);
+    }
+    (void)signal(SIGPIPE, SIG_DFL);
+}
+
+static void isolate(const struct cshm_child *child)
+{
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != child->parent) /* gone before the line above */
+        _exit(EXIT_FAILURE);
+    reset_signals();
+    limit(RLIMIT_CORE, 1); /* not 0: a piped core_pattern is asked for any limit but 1 (core(5)) */
+    limit_memory(child->store);
+#ifndef __SANITIZE_ADDRESS__
+    silence();
+#endif
+    /* External files lie beside the HDF5 file, wherever this process runs. */
+    (void)setenv("HDF5_EXTFILE_PREFIX", "${ORIGIN}", 0);
+}
+
+static void send_log(void *context, const char *line)
+{
+    struct cshm_channel *channel = context;
+    cshm_channel_send(channel, CSHM_MESSAGE_LOG, 0, line, strlen(line));
+}
+
+/* --- Opening -------------------------------------------------------------------------------------- */
+
+/* Waiting for a FIFO or reading a terminal is nothing libhdf5 should try. */
+static int check_file(struct cshm_loader *loader)
+{
+    struct stat st;
+    CSHM_AUTO_FD int fd = open(loader->file_name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return cshm_fail(&loader->error, -errno, "%s", strerror(errno));
+    if (S_ISDIR(st.st_mode))
+        return cshm_fail(&loader->error, -EISDIR, "%s", strerror(EISDIR));
+    if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+        return cshm_fail(&loader->error, -EINVAL, "is not a regular file");
+    return 0;
+}
+
+/* Negative with the reasons taken: releasing the property list would clear libhdf5's. */
+static hid_t open_with(const char *name, bool use_locks, struct cshm_reasons *reasons)
+{
+    CSHM_AUTO_HID hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    bool is_set =
+        access >= 0 && H5Pset_cache(access, 0, CHUNK_CACHE_SLOTS, CHUNK_CACHE_BYTES, 1.0) >= 0;
+#if CSHM_HAVE_H5_LOCKING
+    /* HDF5_USE_FILE_LOCKING goes before this inside libhdf5. */
+    is_set = is_set && H5Pset_file_locking(access, use_locks, true) >= 0;
+#else
+    (void)use_locks;
+#endif
+    hid_t file = is_set ? H5Fopen(name, H5F_ACC_RDONLY, access) : H5I_INVALID_HID;
+    if (file < 0)
+        cshm_reasons_take(reasons);
+    return file;
+}
+
+/* The errno libhdf5 put into its words; 0: none. */
+static int errno_of(const char *words)
+{
+    const char *at = strstr(words, "errno = ");
+    return at ? atoi(at + strlen("errno = ")) : 0;
+}
+
+static bool is_lock_trouble(const struct cshm_reasons *reasons)
+{
+    return strstr(reasons->inner, "lock file") != NULL;
+}
+
+static int open_failed(struct cshm_loader *loader, const struct cshm_reasons *reasons)
+{
+    if (is_lock_trouble(reasons) || strstr(reasons->inner, "already open for"))
+        return cshm_fail(&loader->error, -EBUSY,
+                         "is open for writing elsewhere, or was never closed (%s)",
+                         reasons->inner);
+    if (strstr(reasons->inner, "signature not found"))
+        return cshm_fail(&loader->error, -EINVAL, "is not an HDF5 file");
+    return cshm_fail(&loader->error, -EINVAL, "cannot be opened: %s",
+                     reasons->inner[0] ? reasons->inner : "libhdf5 failed");
+}
+
+static int open_file(struct cshm_loader *loader)
+{
+    struct cshm_reasons reasons;
+    loader->file = open_with(loader->file_name, true, &reasons);
+    if (loader->file >= 0)
+        return 0;
+    /* A file system without locks (some NFS, Lustre) is no reason; another's lock is. */
+    if (is_lock_trouble(&reasons) && errno_of(reasons.inner) != EAGAIN) {
+        loader->file = open_with(loader->file_name, false, &reasons);
+        if (loader->file >= 0)
+            return 0;
+    }
+    return open_failed(loader, &reasons);
+}
+
+static int prepare_transfer(struct cshm_loader *loader)
+{
+    loader->transfer = H5Pcreate(H5P_DATASET_XFER);
+    if (loader->transfer < 0 ||
+        H5Pset_vlen_mem_manager(loader->transfer, cshm_pool_alloc, &loader->pool, cshm_pool_free,
+                                &loader->pool) < 0)
+        return cshm_loader_fail_h5(loader, "libhdf5 cannot be set up");
+    return 0;
+}
+
+/* --- The steps ------------------------------------------------------------------------------------ */
+
+static int set_facts(struct cshm_loader *loader)
+{
+    struct cshm_tree *tree = loader->tree;
+    char created[32];
+    time_t now = time(NULL);
+    struct tm utc;
+    if (!gmtime_r(&now, &utc) || !strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", &utc))
+        created[0] = '\0';
+    tree->facts.source =
+        cshm_arena_string(&tree->arena, loader->file_name, strlen(loader->file_name));
+    tree->facts.created = cshm_arena_string(&tree->arena, created, strlen(created));
+    tree->facts.persistent = 1;
+    tree->facts.present = true;
+    return tree->facts.source && tree->facts.created
+               ? 0
+               : cshm_loader_fail_all(loader, -ENOMEM, "out of memory");
+}
+
+/* From here on the parent waits rather than kills: what is begun is finished. */
+static int publish(struct cshm_loader *loader)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &signals, NULL);
+    atomic_store(&loader->channel->page->patient, CSHM_PATIENT_PUBLISHING);
+    return cshm_draft_publish(loader->draft, &loader->error);
+}
+
+static int load(struct cshm_loader *loader)
+{
+    int result = set_facts(loader);
+    if (result == 0)
+        result = check_file(loader);
+    if (result == 0)
+        result = prepare_transfer(loader);
+    if (result == 0)
+        result = open_file(loader);
+    if (result == 0)
+        result = cshm_walk(loader);
+    if (result == 0)
+        result = cshm_measure_all(loader);
+    if (result == 0)
+        result = cshm_fill_all(loader);
+    if (result == 0)
+        result = cshm_alias_all(loader);
+    cshm_channel_set_current(loader->channel, "");
+    return result < 0 ? result : publish(loader);
+}
+
+static void finish(struct cshm_loader *loader)
+{
+    cshm_draft_destroy(loader->draft);
+    cshm_objects_finish(&loader->objects);
+    cshm_h5_release(&loader->transfer);
+    cshm_h5_release(&loader->file);
+    cshm_pool_finish(&loader->pool);
+    cshm_buffer_finish(&loader->text);
+    cshm_arena_finish(&loader->arena);
+}
+
+static void tell(struct cshm_loader *loader, int result)
+{
+    if (result == 0) {
+        cshm_channel_send(loader->channel, CSHM_MESSAGE_DONE, 0, &loader->result,
+                          sizeof loader->result);
+        return;
+    }
+    if (loader->error.code == 0)
+        (void)cshm_fail_errno(&loader->error, result, "cannot be loaded");
+    cshm_channel_send(loader->channel, CSHM_MESSAGE_ERROR, result, loader->error.text,
+                      strlen(loader->error.text));
+}
+
+_Noreturn void cshm_child_run(const struct cshm_child *child)
+{
+    isolate(child);
+    struct cshm_loader loader = {
+        .store = child->store,
+        .file_name = child->file,
+        .channel = child->channel,
+        .file = H5I_INVALID_HID,
+        .transfer = H5I_INVALID_HID,
+        .skip_errors = child->options->skip_errors,
+    };
+    if (child->store->log.function)
+        child->store->log = (struct cshm_log){send_log, child->channel};
+    int result =
+        cshm_draft_create(child->store, child->project, child->options->overwrite, &loader.draft,
+                          &loader.error);
+    if (result == 0) {
+        loader.tree = cshm_draft_tree(loader.draft);
+        (void)H5open();
+        (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+        cshm_lzf_register();
+        result = load(&loader);
+    }
+    finish(&loader);
+    tell(&loader, result);
+    _exit(result == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+}

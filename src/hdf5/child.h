@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* The parser child: everything that touches libhdf5 runs in here. */
+#ifndef CSHM_HDF5_CHILD_H
+#define CSHM_HDF5_CHILD_H
+
+#include "hdf5/channel.h"
+#include "hdf5/import.h"
+
+struct cshm_child {
+    struct cshm_store *store;
+    const char *project;
+    const char *file;
+    const struct cshm_import_options *options;
+    struct cshm_channel *channel;
+    pid_t parent;
+};
+
+/* While cshm_progress_page.patient: in the kernel, or in what must not be cut short. */
+enum { CSHM_PATIENT_RESERVING = 1, CSHM_PATIENT_PUBLISHING = 2 };
+
+/* Loads, publishes and tells; never returns. To be called right after fork(2). */
+_Noreturn void cshm_child_run(const struct cshm_child *child);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* The steps over all objects: measure what only the content knows, then reserve and decode. */
+#include <errno.h>
+
+#include "hdf5/attribute.h"
+#include "hdf5/dataset.h"
+#include "store/room.h"
+
+uint64_t cshm_bytes_below(const struct cshm_node *top)
+{
+    uint64_t bytes = 0;
+    for (const struct cshm_node *node = top; node; node = cshm_node_walk(node, top))
+        if (node->type == CSHM_NODE_ARRAY && node->described &&
+            __builtin_add_overflow(bytes, node->described->bytes, &bytes))
+            return UINT64_MAX;
+    return bytes;
+}
+
+static int check_room(struct cshm_loader *loader)
+{
+    uint64_t bytes = cshm_bytes_below(&loader->tree->root);
+    int result = cshm_room_check(loader->store->shm_fd, bytes, &loader->error);
+    if (result == 0) {
+        atomic_store_explicit(&loader->channel->page->total_bytes, bytes, memory_order_relaxed);
+        return 0;
+    }
+    loader->fatal = true;
+    if (loader->error.code == 0)
+        return cshm_fail_errno(&loader->error, result, "cannot tell how much memory there is");
+    return result;
+}
+
+static void set_current(struct cshm_loader *loader, const struct cshm_node *node)
+{
+    char path[CSHM_CURRENT_MAX];
+    cshm_channel_set_current(loader->channel, cshm_node_path(node, path, sizeof path));
+    cshm_loader_beat(loader);
+}
+
+/* Takes a dataset out of the tree, after its error. The path stays for references to it. */
+static int leave_out(struct cshm_loader *loader, struct cshm_object *object, int code)
+{
+    int result = cshm_loader_give_up_node(loader, object->node, code);
+    if (result < 0)
+        return result;
+    (void)cshm_object_path(object, &loader->arena);
+    cshm_tree_remove(loader->tree, object->node);
+    object->node = NULL;
+    object->is_left_out = true;
+    return 0;
+}
+
+/* --- Measuring ------------------------------------------------------------------------------------ */
+
+static int measure(struct cshm_loader *loader, struct cshm_object *object)
+{
+    CSHM_AUTO_HID hid_t id = cshm_objects_open(&loader->objects, object);
+    if (id < 0)
+        return cshm_loader_fail_h5(loader, "cannot be opened");
+    CSHM_AUTO_DATASET struct cshm_dataset dataset;
+    int result = cshm_dataset_open(loader, id, object->identity.file, &dataset);
+    return result < 0 ? result : cshm_dataset_measure(loader, &dataset, object->node);
+}
+
+/*
+ * With skip_errors every dataset is read once before anything is reserved: a draft cannot give one
+ * array back, so only what can be read may get one.
+ */
+static bool is_to_be_measured(const struct cshm_loader *loader, const struct cshm_object *object)
+{
+    if (object->type != H5O_TYPE_DATASET || !object->node || object->node->type == CSHM_NODE_BARE)
+        return false;
+    return object->is_variable || loader->skip_errors;
+}
+
+int cshm_measure_all(struct cshm_loader *loader)
+{
+    int result = check_room(loader);
+    for (struct cshm_object *object = loader->objects.first; object && result == 0;
+         object = object->next) {
+        if (!is_to_be_measured(loader, object))
+            continue;
+        set_current(loader, object->node);
+        result = measure(loader, object);
+        if (result < 0)
+            result = leave_out(loader, object, result);
+    }
+    return result < 0 ? result : check_room(loader);
+}
+
+/* --- Filling -------------------------------------------------------------------------------------- */
+
+static void warn_lost(struct cshm_loader *loader, const struct cshm_object *object, uint64_t lost)
+{
+    char path[CSHM_PATH_TEXT_MAX];
+    if (lost)
+        cshm_loader_warn(loader, cshm_node_path(object->node, path, sizeof path),
+                         "%llu references lead to nothing that has a name",
+                         (unsigned long long)lost);
+}
+
+static int fill_dataset(struct cshm_loader *loader, struct cshm_object *object, hid_t id)
+{
+    struct cshm_progress_page *page = loader->channel->page;
+    atomic_fetch_add_explicit(&page->datasets, 1, memory_order_relaxed);
+    loader->result.datasets++;
+    if (object->node->type == CSHM_NODE_BARE)
+        return 0;
+    CSHM_AUTO_DATASET struct cshm_dataset dataset;
+    int result = cshm_dataset_open(loader, id, object->identity.file, &dataset);
+    if (result == 0)
+        result = cshm_dataset_fill(loader, &dataset, object->node);
+    if (result < 0) {
+        /* Read once already if errors were to be skipped; now its memory is reserved. */
+        loader->fatal = true;
+        return cshm_loader_give_up_node(loader, object->node, result);
+    }
+    warn_lost(loader, object, dataset.lost);
+    /* Shares of pieces are rounded down: afterwards the sum is exact. */
+    atomic_store_explicit(&page->done_bytes, loader->result.bytes, memory_order_relaxed);
+    return 0;
+}
+
+static int fill(struct cshm_loader *loader, struct cshm_object *object)
+{
+    CSHM_AUTO_HID hid_t id = cshm_objects_open(&loader->objects, object);
+    if (id < 0)
+        return cshm_loader_give_up_node(loader, object->node,
+                                        cshm_loader_fail_h5(loader, "cannot be opened again"));
+    int result = object->has_attributes ? cshm_attributes_load(loader, id, object) : 0;
+    if (result == 0 && object->type == H5O_TYPE_DATASET)
+        result = fill_dataset(loader, object, id);
+    return result;
+}
+
+int cshm_fill_all(struct cshm_loader *loader)
+{
+    int result = 0;
+    for (struct cshm_object *object = loader->objects.first; object && result == 0;
+         object = object->next) {
+        if (!object->node || (object->type == H5O_TYPE_GROUP && !object->has_attributes))
+            continue;
+        set_current(loader, object->node);
+        result = fill(loader, object);
+    }
+    return result;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * HDF5 file -> shared memory project. libhdf5 crashes on some hostile files and loops on others, so
+ * all of it runs in a child process; the caller's process only watches and reports.
+ */
+#ifndef CSHM_HDF5_IMPORT_H
+#define CSHM_HDF5_IMPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "store/store.h"
+
+struct cshm_import_progress {
+    uint64_t total_bytes;  /* known once the file was walked; 0 before */
+    uint64_t done_bytes;   /* bytes really written to segments */
+    uint64_t datasets;     /* begun so far */
+    const char *current;   /* path of the dataset being loaded, escaped; "" between */
+};
+
+struct cshm_import_options {
+    bool overwrite;
+    bool skip_errors;       /* what cannot be read is left out, the rest published */
+    unsigned stall_seconds; /* no progress for so long: the child is ended; 0: the default, 60 */
+    /* Called in the caller's process, about ten times a second while loading and once at the end. */
+    void (*progress)(void *context, const struct cshm_import_progress *progress);
+    /* One line, "/path: reason", escaped: something was left out or converted. */
+    void (*warning)(void *context, const char *line);
+    /* One line, "/path: reason", for each thing left out with skip_errors. */
+    void (*skipped)(void *context, const char *line);
+    void *context;
+};
+
+struct cshm_import_result {
+    uint64_t arrays;   /* published */
+    uint64_t datasets; /* of the file, loaded */
+    uint64_t bytes;    /* in segments; shared ones counted once */
+    uint64_t skipped;  /* things left out because of errors; 0 without skip_errors */
+};
+
+/*
+ * Loads `file` as `project`. Nothing is published unless 0 is returned; nothing is left behind in
+ * any other case, also when the child crashes or this process is killed. The error's text is
+ * "FILE: /path: reason" or "FILE: reason". -EEXIST (published already, no overwrite), -ENOENT,
+ * -EINVAL (not HDF5, damaged), -ENOTSUP (a type not handled, by name), -ENOSPC, -EIO (child
+ * crashed), -ETIMEDOUT (stalled), -EINTR (child ended by SIGINT or SIGTERM). Blocks. Forks: not
+ * for programs with other threads that hold locks.
+ */
+int cshm_hdf5_import(struct cshm_store *store, const char *project, const char *file,
+                     const struct cshm_import_options *options, struct cshm_import_result *result,
+                     struct cshm_error *error);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "entries.h"
+
+#include <string.h>
+
+#include "base/names.h"
+#include "store/segment.h"
+
+/* A scalar whose file is too short keeps its file, so that it can be made right. */
+static bool is_short_scalar(const struct picture *picture, const struct cshm_node *array)
+{
+    const struct cshm_description *described = array->described;
+    return !array->problem && described && described->rank == 0 &&
+           cshm_segment_inspect(picture->all->store, described->segment, picture->project.uid, 0,
+                                NULL, NULL) == CSHM_SEGMENT_FINE;
+}
+
+static void look_at_array(const struct picture *picture, const struct cshm_node *array,
+                          struct entries *out)
+{
+    switch (cshm_project_inspect(picture->all->store, &picture->project, array, &out->segment,
+                                 &out->reason)) {
+    case CSHM_ARRAY_FINE:
+        out->data = out->has_segment = true;
+        break;
+    case CSHM_ARRAY_MISSING:
+        out->state = "missing";
+        break;
+    case CSHM_ARRAY_BROKEN:
+        out->state = "broken";
+        out->data = out->has_segment = is_short_scalar(picture, array);
+        break;
+    }
+    /* What has no data would be out of reach without a sidecar, declared or not. */
+    bool declared = !array->described || !array->described->undeclared;
+    out->sidecar = declared || !out->data;
+}
+
+void entries_of(const struct picture *picture, const struct cshm_node *node, struct entries *out)
+{
+    memset(out, 0, sizeof *out);
+    if (node->type == CSHM_NODE_ARRAY) {
+        look_at_array(picture, node, out);
+    } else if (node->type == CSHM_NODE_BARE) {
+        out->sidecar = true;
+        bool is_null = node->described && node->described->rank == CSHM_SHAPE_NULL;
+        out->state = is_null ? NULL : "waiting";
+    }
+}
+
+bool entries_has_meta(const struct picture *picture, const struct cshm_node *group)
+{
+    if (group->attributes || (group->described && group->described->kind))
+        return true;
+    return !group->parent && (picture->project.damaged || picture->project.tree->facts.present);
+}
+
+uint64_t entries_size(const struct cshm_node *array, const struct stat *segment)
+{
+    bool filler = segment->st_size == 1 && cshm_node_is_empty_array(array) &&
+                  !array->described->empty_rest;
+    return filler ? 0 : (uint64_t)segment->st_size;
+}
+
+/* The node whose sidecar `name` is, or NULL. */
+static struct cshm_node *owner_of_sidecar(struct cshm_node *group, const char *name)
+{
+    size_t length = strlen(name);
+    size_t suffix = strlen(ENTRIES_META);
+    if (length <= suffix || length - suffix > CSHM_FSNAME_MAX ||
+        strcmp(name + length - suffix, ENTRIES_META) != 0)
+        return NULL;
+    char stem[CSHM_FSNAME_MAX + 1];
+    memcpy(stem, name, length - suffix);
+    stem[length - suffix] = '\0';
+    return cshm_node_child_by_fsname(group, stem);
+}
+
+void entry_find(const struct picture *picture, struct cshm_node *group, const char *name,
+                struct entry *out)
+{
+    memset(out, 0, sizeof *out);
+    out->node = group;
+    if (strcmp(name, ENTRIES_META) == 0) {
+        if (entries_has_meta(picture, group))
+            out->kind = ENTRY_META;
+        return;
+    }
+    struct cshm_node *node = cshm_node_child_by_fsname(group, name);
+    if (node) {
+        out->node = node;
+        if (node->type == CSHM_NODE_GROUP) {
+            out->kind = ENTRY_GROUP;
+        } else {
+            entries_of(picture, node, &out->looks);
+            out->kind = out->looks.data ? ENTRY_DATA : ENTRY_NONE;
+        }
+        return;
+    }
+    node = owner_of_sidecar(group, name);
+    if (node && node->type != CSHM_NODE_GROUP) {
+        out->node = node;
+        entries_of(picture, node, &out->looks);
+        out->kind = out->looks.sidecar ? ENTRY_SIDECAR : ENTRY_NONE;
+    }
+}

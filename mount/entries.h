@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which directory entries a node of a project has: `x` for a group, `x` and `x.meta` for an array,
+ * only `x.meta` for what has no data (design: the mount's contract, "Sidecars" and "Broken and
+ * missing"). Nothing here knows of requests or inodes.
+ */
+#ifndef MOUNT_ENTRIES_H
+#define MOUNT_ENTRIES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "picture.h"
+
+#define ENTRIES_META ".meta"
+
+/* An array or bare node as it is now. */
+struct entries {
+    bool data;          /* `x` is there */
+    bool sidecar;       /* `x.meta` is there */
+    bool has_segment;   /* `segment` is filled: there is a file to take owner and mode from */
+    struct stat segment;
+    const char *state;  /* "missing", "broken", "waiting", or NULL */
+    const char *reason; /* or NULL */
+};
+
+/* Looks at the segment. The picture's lock is held. */
+void entries_of(const struct picture *picture, const struct cshm_node *node, struct entries *out);
+
+/* Whether the group (or the project: its root) has a `.meta`. */
+bool entries_has_meta(const struct picture *picture, const struct cshm_node *group);
+
+/* Length of the array's file as it is shown: of an empty array 0, though its segment has a byte. */
+uint64_t entries_size(const struct cshm_node *array, const struct stat *segment);
+
+/* What a name in a directory means. */
+enum entry_kind {
+    ENTRY_NONE,
+    ENTRY_GROUP,
+    ENTRY_DATA,
+    ENTRY_SIDECAR, /* of the child `node` */
+    ENTRY_META,    /* of the directory */
+};
+
+struct entry {
+    enum entry_kind kind;
+    struct cshm_node *node;
+    struct entries looks; /* of ENTRY_DATA and ENTRY_SIDECAR */
+};
+
+/* Finds a name in a group. The picture's lock is held. */
+void entry_find(const struct picture *picture, struct cshm_node *group, const char *name,
+                struct entry *out);
+
+#endif

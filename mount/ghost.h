@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ghosts: removing an array takes its sidecar along, but tools that listed both names before
+ * (rm -r, find -delete, a shell's glob) go on to remove the sidecar and must not fail. So for two
+ * seconds, and for the process that removed the array only, the sidecar's name still resolves and
+ * may be removed once more, without effect. It is never listed and cannot be opened.
+ */
+#ifndef MOUNT_GHOST_H
+#define MOUNT_GHOST_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "inode.h"
+
+enum { GHOST_BUCKETS = 1024 };
+
+struct ghost;
+
+struct ghosts {
+    pthread_mutex_t lock; /* before the inode table's */
+    struct inode_table *inodes;
+    struct ghost *buckets[GHOST_BUCKETS];
+    struct ghost *oldest; /* all live equally long, so this is the order they end in */
+    struct ghost *newest;
+};
+
+void ghosts_init(struct ghosts *ghosts, struct inode_table *inodes);
+void ghosts_finish(struct ghosts *ghosts);
+
+/*
+ * The sidecar of the array shown as `name` in `directory` is gone with it; thread `pid` removed the
+ * array. `attributes` are what the sidecar had.
+ */
+void ghost_leave(struct ghosts *ghosts, struct inode *directory, struct cshm_text name, pid_t pid,
+                 const struct stat *attributes);
+
+/* Whether thread `pid` sees that ghost; `attributes` may be NULL. */
+bool ghost_seen(struct ghosts *ghosts, struct inode *directory, struct cshm_text name, pid_t pid,
+                struct stat *attributes);
+
+/* Ends it. False when `pid` sees none. */
+bool ghost_lay(struct ghosts *ghosts, struct inode *directory, struct cshm_text name, pid_t pid);
+
+#endif

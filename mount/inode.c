@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+#include "inode.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/scope.h"
+
+enum { FIRST_BUCKETS = 1024 };
+
+int inode_table_init(struct inode_table *table)
+{
+    *table = (struct inode_table){
+        .bucket_count = FIRST_BUCKETS,
+        .root = {.kind = INODE_ROOT, .number = FUSE_ROOT_ID, .references = 1},
+    };
+    (void)pthread_mutex_init(&table->lock, NULL);
+    table->buckets = calloc(FIRST_BUCKETS, sizeof(struct inode *));
+    return table->buckets ? 0 : -ENOMEM;
+}
+
+static void inode_free(struct inode *inode)
+{
+    if (inode->kind == INODE_DIRECTORY)
+        picture_put(inode_directory(inode)->picture);
+    else if (inode->kind == INODE_ARRAY)
+        free(inode_array(inode)->segment);
+    free(inode->key);
+    free(inode);
+}
+
+void inode_table_finish(struct inode_table *table)
+{
+    for (size_t i = 0; table->buckets && i < table->bucket_count; i++) {
+        while (table->buckets[i]) {
+            struct inode *inode = table->buckets[i];
+            table->buckets[i] = inode->next;
+            inode_free(inode);
+        }
+    }
+    free(table->buckets);
+    (void)pthread_mutex_destroy(&table->lock);
+}
+
+/* --- Numbers ------------------------------------------------------------------------------------ */
+
+/* FNV-1a's step, so that the hash of a path is that of its parent continued. */
+static uint64_t hash_more(uint64_t hash, const void *bytes, size_t length)
+{
+    const unsigned char *byte = bytes;
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ byte[i]) * UINT64_C(0x100000001B3);
+    return hash;
+}
+
+static uint64_t hash_start(void)
+{
+    return UINT64_C(0xCBF29CE484222325);
+}
+
+uint64_t inode_number_hashed(uint64_t parent, enum inode_kind kind, struct cshm_text key)
+{
+    uint64_t hash = hash_more(hash_start(), &parent, sizeof parent);
+    hash = hash_more(hash, &kind, sizeof kind);
+    return hash_more(hash, key.bytes, key.length) | UINT64_C(1) << 63;
+}
+
+/* --- The table ---------------------------------------------------------------------------------- */
+
+static uint64_t hash_of_key(const struct inode_key *key)
+{
+    if (key->kind == INODE_ARRAY) {
+        uint64_t hash = hash_more(hash_start(), &key->segment_number, sizeof key->segment_number);
+        return hash_more(hash, &key->owner, sizeof key->owner);
+    }
+    uintptr_t parent = (uintptr_t)key->parent;
+    uint64_t hash = hash_more(hash_start(), &parent, sizeof parent);
+    hash = hash_more(hash, &key->kind, sizeof key->kind);
+    return hash_more(hash, key->key.bytes, key->key.length);
+}
+
+static struct inode_key key_of(struct inode *inode)
+{
+    struct inode_key key = {.kind = inode->kind,
+                            .parent = inode->parent,
+                            .key = {inode->key, inode->key_length}};
+    if (inode->kind == INODE_ARRAY) {
+        key.segment = inode_array(inode)->segment;
+        key.segment_number = inode_array(inode)->number;
+        key.owner = inode_array(inode)->owner;
+    }
+    return key;
+}
+
+static bool keys_equal(const struct inode_key *a, const struct inode_key *b)
+{
+    if (a->kind != b->kind)
+        return false;
+    if (a->kind == INODE_ARRAY)
+        return a->segment_number == b->segment_number && a->owner == b->owner &&
+               strcmp(a->segment, b->segment) == 0;
+    return a->parent == b->parent && cshm_text_equal(a->key, b->key);
+}
+
+static struct inode **bucket_of(const struct inode_table *table, const struct inode_key *key)
+{
+    uint64_t hash = hash_of_key(key);
+    return &table->buckets[(hash ^ hash >> 32) & (table->bucket_count - 1)];
+}
+
+static void put_in(struct inode_table *table, struct inode *inode)
+{
+    struct inode_key key = key_of(inode);
+    struct inode **bucket = bucket_of(table, &key);
+    inode->next = *bucket;
+    *bucket = inode;
+}
+
+/* Keeps chains short. Without memory they get longer, nothing worse. */
+static void grow(struct inode_table *table)
+{
+    size_t old_count = table->bucket_count;
+    struct inode **old = table->buckets;
+    struct inode **buckets = calloc(old_count * 2, sizeof(struct inode *));
+    if (!buckets)
+        return;
+    table->buckets = buckets;
+    table->bucket_count = old_count * 2;
+    for (size_t i = 0; i < old_count; i++) {
+        while (old[i]) {
+            struct inode *inode = old[i];
+            old[i] = inode->next;
+            put_in(table, inode);
+        }
+    }
+    free(old);
+}
+
+static char *copy_key(struct cshm_text key)
+{
+    char *copy = malloc(key.length + 1);
+    if (!copy)
+        return NULL;
+    if (key.length > 0)
+        memcpy(copy, key.bytes, key.length);
+    copy[key.length] = '\0';
+    return copy;
+}
+
+static size_t size_of_kind(enum inode_kind kind)
+{
+    switch (kind) {
+    case INODE_ARRAY:
+        return sizeof(struct inode_array);
+    case INODE_SIDECAR:
+    case INODE_META:
+        return sizeof(struct inode_sidecar);
+    default:
+        return sizeof(struct inode_directory);
+    }
+}
+
+static struct inode *inode_create(const struct inode_key *key)
+{
+    bool is_array = key->kind == INODE_ARRAY;
+    struct inode *inode = calloc(1, size_of_kind(key->kind));
+    char *copy = copy_key(key->key);
+    char *segment = is_array ? strdup(key->segment) : NULL;
+    if (!inode || !copy || (is_array && !segment)) {
+        free(inode);
+        free(copy);
+        free(segment);
+        return NULL;
+    }
+    *inode = (struct inode){.kind = key->kind,
+                            .number = key->number,
+                            .parent = key->parent,
+                            .key = copy,
+                            .key_length = key->key.length};
+    if (is_array) {
+        inode_array(inode)->segment = segment;
+        inode_array(inode)->number = key->segment_number;
+        inode_array(inode)->owner = key->owner;
+    } else if (key->kind == INODE_DIRECTORY) {
+        picture_hold(key->picture);
+        inode_directory(inode)->picture = key->picture;
+    }
+    return inode;
+}
+
+static struct inode *find(const struct inode_table *table, const struct inode_key *key)
+{
+    for (struct inode *inode = *bucket_of(table, key); inode; inode = inode->next) {
+        struct inode_key other = key_of(inode);
+        if (keys_equal(key, &other))
+            return inode;
+    }
+    return NULL;
+}
+
+/*
+ * Notes the name an array was looked up by. `*copy` is the new key and comes back as the old one, to
+ * be freed outside the lock; the parent it had is returned, to be dropped there.
+ */
+static struct inode *rename_array(struct inode *inode, const struct inode_key *key, char **copy)
+{
+    struct inode *old_parent = inode->parent;
+    char *old_key = inode->key;
+    inode->parent = key->parent;
+    inode->key = *copy;
+    inode->key_length = key->key.length;
+    key->parent->references++;
+    *copy = old_key;
+    return old_parent;
+}
+
+static bool has_name(const struct inode *inode, const struct inode_key *key)
+{
+    struct cshm_text own = {inode->key, inode->key_length};
+    return inode->parent == key->parent && cshm_text_equal(own, key->key);
+}
+
+struct inode *inode_get(struct inode_table *table, const struct inode_key *key)
+{
+    struct inode *made = NULL;
+    struct inode *old_parent = NULL;
+    char *copy = NULL;
+    (void)pthread_mutex_lock(&table->lock);
+    struct inode *inode = find(table, key);
+    if (!inode) {
+        (void)pthread_mutex_unlock(&table->lock);
+        made = inode_create(key); /* takes the pictures' lock */
+        if (!made)
+            return NULL;
+        (void)pthread_mutex_lock(&table->lock);
+        inode = find(table, key); /* somebody else may have been quicker */
+        if (!inode) {
+            inode = CSHM_STEAL(made);
+            inode->parent->references++;
+            put_in(table, inode);
+            if (table->count++ > table->bucket_count)
+                grow(table);
+        }
+    }
+    inode->references++;
+    bool renamed = inode->kind == INODE_ARRAY && !has_name(inode, key);
+    if (renamed && (copy = copy_key(key->key)))
+        old_parent = rename_array(inode, key, &copy);
+    (void)pthread_mutex_unlock(&table->lock);
+    free(copy);
+    if (old_parent)
+        inode_drop(table, old_parent, 1);
+    if (made)
+        inode_free(made);
+    return inode;
+}
+
+void inode_hold(struct inode_table *table, struct inode *inode)
+{
+    (void)pthread_mutex_lock(&table->lock);
+    inode->references++;
+    (void)pthread_mutex_unlock(&table->lock);
+}
+
+static void take_out(struct inode_table *table, struct inode *inode)
+{
+    struct inode_key key = key_of(inode);
+    struct inode **link = bucket_of(table, &key);
+    while (*link != inode)
+        link = &(*link)->next;
+    *link = inode->next;
+    table->count--;
+}
+
+void inode_drop(struct inode_table *table, struct inode *inode, uint64_t references)
+{
+    struct inode *gone = NULL;
+    (void)pthread_mutex_lock(&table->lock);
+    while (inode && inode != &table->root) {
+        inode->references -= references < inode->references ? references : inode->references;
+        if (inode->references > 0)
+            break;
+        take_out(table, inode);
+        struct inode *parent = inode->parent;
+        inode->next = gone;
+        gone = inode;
+        inode = parent; /* loses the hold of its child */
+        references = 1;
+    }
+    (void)pthread_mutex_unlock(&table->lock);
+    while (gone) {
+        struct inode *next = gone->next;
+        inode_free(gone);
+        gone = next;
+    }
+}
+
+struct inode *inode_hold_parent(struct inode_table *table, const struct inode *inode)
+{
+    (void)pthread_mutex_lock(&table->lock);
+    struct inode *parent = inode->parent;
+    parent->references++;
+    (void)pthread_mutex_unlock(&table->lock);
+    return parent;
+}

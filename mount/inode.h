@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Identity: which object of the kernel's is which object of ours.
+ *
+ * A node id is the address of a struct inode. The kernel counts how often we told it one and gives
+ * them back with FORGET; our own holds (a child holds its parent, a ghost its directory) are counted
+ * in the same number, and at zero the inode goes. Nothing here says whether the thing still exists:
+ * an inode is a name to look under, and each request looks again in the project's present picture
+ * (sight.h). So a project may be replaced under the kernel's feet and no pointer dangles.
+ *
+ * What makes two lookups the same inode:
+ *
+ *   directory   the chain of keys from its project, as a parent pointer and a key. A rename will
+ *               change one inode and all below it follow.
+ *   sidecar     likewise: of the child `key` of `parent` (x.meta), or of `parent` itself (.meta).
+ *   array       the segment: inode number, name, and the user on whose word it is used (the
+ *               manifest's owner). One segment under several names is one inode, because the kernel
+ *               keeps one backing file, one size and one set of locks per inode; a segment that was
+ *               replaced is another inode, which is how stale bytes are never served. An array inode
+ *               remembers the name it was last looked up by (parent and key), since its dtype and
+ *               its right to exist come from the manifest.
+ *
+ * st_ino is not the node id, because it must be the same in readdir (which makes no inode) and after
+ * a FORGET. Arrays are even, twice their segment's number; the sidecar of the first array that names
+ * a segment is the number after it: above 10,000 entries rm(1) removes in the order of inode numbers,
+ * and the array has to go before its sidecar. All others are hashes of project, path and kind with
+ * the top bit set, which no segment number reaches.
+ */
+#ifndef MOUNT_INODE_H
+#define MOUNT_INODE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/names.h"
+#include "base/text.h"
+#include "libfuse.h"
+#include "picture.h"
+
+enum inode_kind {
+    INODE_ROOT,
+    INODE_DIRECTORY,
+    INODE_ARRAY,
+    INODE_SIDECAR, /* of a child */
+    INODE_META,    /* of the directory itself */
+};
+
+struct inode {
+    enum inode_kind kind;
+    uint64_t number; /* st_ino */
+    /* Guarded by the table's lock. */
+    uint64_t references;
+    struct inode *next;   /* in its bucket */
+    struct inode *parent; /* held; NULL for the root. Of an array it may change */
+    char *key;            /* raw bytes, NUL after them */
+    size_t key_length;
+};
+
+struct inode_array {
+    struct inode inode;
+    ino_t number; /* of the segment */
+    uid_t owner;  /* on whose word */
+    char *segment;
+    /* Passthrough; guarded by backing.c. */
+    int backing_id;
+    unsigned opens;
+    struct stat last; /* as of the last open, for descriptors that outlive the name */
+};
+
+struct inode_directory {
+    struct inode inode;
+    struct picture *picture; /* held */
+    /* The node in generation `seen`; written by readers of the picture, who all find the same. */
+    _Atomic uint64_t seen;
+    _Atomic(struct cshm_node *) node;
+};
+
+/* INODE_SIDECAR and INODE_META */
+struct inode_sidecar {
+    struct inode inode;
+    /* Guarded by the table's lock. */
+    uint64_t text_hash; /* of the text when `changed` was set; 0: not looked at */
+    struct timespec changed;
+};
+
+static inline struct inode_array *inode_array(struct inode *inode)
+{
+    return (struct inode_array *)inode;
+}
+
+static inline struct inode_directory *inode_directory(struct inode *inode)
+{
+    return (struct inode_directory *)inode;
+}
+
+static inline struct inode_sidecar *inode_sidecar(struct inode *inode)
+{
+    return (struct inode_sidecar *)inode;
+}
+
+struct inode_table {
+    pthread_mutex_t lock; /* innermost: nothing is taken inside */
+    struct inode root;
+    struct inode **buckets;
+    size_t bucket_count; /* a power of two */
+    size_t count;
+};
+
+struct inode_key {
+    enum inode_kind kind;
+    struct inode *parent;
+    struct cshm_text key;
+    uint64_t number;          /* st_ino, of a new one */
+    struct picture *picture;  /* of a directory */
+    const char *segment;      /* of an array, and the next two */
+    ino_t segment_number;
+    uid_t owner;
+};
+
+int inode_table_init(struct inode_table *table);
+
+/* Frees all: the kernel does not send FORGET when it unmounts. */
+void inode_table_finish(struct inode_table *table);
+
+static inline struct inode *inode_from_id(struct inode_table *table, fuse_ino_t id)
+{
+    return id == FUSE_ROOT_ID ? &table->root : (struct inode *)(uintptr_t)id;
+}
+
+static inline fuse_ino_t inode_id(const struct inode_table *table, const struct inode *inode)
+{
+    return inode == &table->root ? FUSE_ROOT_ID : (fuse_ino_t)(uintptr_t)inode;
+}
+
+/*
+ * The inode of `key`, made if need be, with one reference more, which goes to the kernel or is given
+ * back with inode_drop(). NULL: out of memory.
+ */
+struct inode *inode_get(struct inode_table *table, const struct inode_key *key);
+
+void inode_hold(struct inode_table *table, struct inode *inode);
+void inode_drop(struct inode_table *table, struct inode *inode, uint64_t references);
+
+/* The parent at this moment, held. */
+struct inode *inode_hold_parent(struct inode_table *table, const struct inode *inode);
+
+/* st_ino of what is not an array: of the child `key` (a directory or its sidecar), or of .meta. */
+uint64_t inode_number_hashed(uint64_t parent, enum inode_kind kind, struct cshm_text key);
+
+static inline uint64_t inode_number_array(ino_t segment)
+{
+    return (uint64_t)segment * 2 & ~(UINT64_C(1) << 63);
+}
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* Callbacks: directories. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "listing.h"
+#include "ops.h"
+
+struct directory_handle {
+    struct listing *listing;
+};
+
+static struct directory_handle *handle_of(const struct fuse_file_info *file)
+{
+    return (struct directory_handle *)(uintptr_t)file->fh;
+}
+
+void ops_opendir(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
+{
+    struct daemon *daemon = ops_daemon(request);
+    struct directory_handle *handle = calloc(1, sizeof *handle);
+    int result = handle ? listing_create(daemon, inode_from_id(&daemon->inodes, id),
+                                         &handle->listing)
+                        : -ENOMEM;
+    if (result < 0) {
+        free(handle);
+        ops_reply_result(request, result);
+        return;
+    }
+    file->fh = (uint64_t)(uintptr_t)handle;
+    if (fuse_reply_open(request, file) < 0) {
+        listing_destroy(daemon, handle->listing);
+        free(handle);
+    }
+}
+
+void ops_releasedir(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
+{
+    (void)id;
+    struct directory_handle *handle = handle_of(file);
+    listing_destroy(ops_daemon(request), handle->listing);
+    free(handle);
+    ops_reply_result(request, 0);
+}
+
+void ops_fsyncdir(fuse_req_t request, fuse_ino_t id, int datasync, struct fuse_file_info *file)
+{
+    (void)id, (void)datasync, (void)file;
+    ops_reply_result(request, 0);
+}
+
+/* rewinddir: the directory as it is now. The kernel lets one reader of a handle in at a time. */
+static void rewind_listing(struct daemon *daemon, struct inode *directory,
+                           struct directory_handle *handle)
+{
+    struct listing *fresh;
+    if (!handle->listing->served || listing_create(daemon, directory, &fresh) < 0)
+        return;
+    listing_destroy(daemon, handle->listing);
+    handle->listing = fresh;
+}
+
+/* Room for one more entry? Gives its size, and adds it if there is. */
+static size_t add_plain(fuse_req_t request, char *buffer, size_t room,
+                        const struct listing *listing, size_t i)
+{
+    struct stat st = {.st_ino = listing->entries[i].number, .st_mode = listing->entries[i].type};
+    return fuse_add_direntry(request, buffer, room, listing_name(listing, i), &st, (off_t)(i + 1));
+}
+
+static bool is_dots(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/*
+ * With the attributes of what is there now. An entry without them (the dots, and what went
+ * meanwhile) has no inode and is no lookup.
+ */
+static size_t add_plus(fuse_req_t request, struct daemon *daemon, struct inode *directory,
+                       char *buffer, size_t room, const struct listing *listing, size_t i)
+{
+    const char *name = listing_name(listing, i);
+    struct fuse_entry_param entry;
+    size_t size = fuse_add_direntry_plus(request, NULL, 0, name, NULL, 0);
+    if (size > room)
+        return size;
+    if (is_dots(name) || ops_resolve(daemon, request, directory, name, &entry) < 0)
+        memset(&entry, 0, sizeof entry);
+    if (entry.ino == 0) {
+        entry.attr.st_ino = listing->entries[i].number;
+        entry.attr.st_mode = listing->entries[i].type;
+    }
+    return fuse_add_direntry_plus(request, buffer, room, name, &entry, (off_t)(i + 1));
+}
+
+static void read_directory(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset,
+                           struct fuse_file_info *file, bool plus)
+{
+    struct daemon *daemon = ops_daemon(request);
+    struct inode *directory = inode_from_id(&daemon->inodes, id);
+    struct directory_handle *handle = handle_of(file);
+    if (offset == 0)
+        rewind_listing(daemon, directory, handle);
+    struct listing *listing = handle->listing;
+    listing->served = true;
+    char *buffer = malloc(size);
+    if (!buffer) {
+        ops_reply_result(request, -ENOMEM);
+        return;
+    }
+    size_t used = 0;
+    for (size_t i = (size_t)offset; i < listing->count; i++) {
+        size_t room = size - used;
+        size_t needed = plus ? add_plus(request, daemon, directory, buffer + used, room, listing, i)
+                             : add_plain(request, buffer + used, room, listing, i);
+        if (needed > room)
+            break;
+        used += needed;
+    }
+    (void)fuse_reply_buf(request, buffer, used);
+    free(buffer);
+}
+
+void ops_readdir(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset,
+                 struct fuse_file_info *file)
+{
+    read_directory(request, id, size, offset, file, false);
+}
+
+void ops_readdirplus(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset,
+                     struct fuse_file_info *file)
+{
+    read_directory(request, id, size, offset, file, true);
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/* Callbacks: names and attributes. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "backing.h"
+#include "base/names.h"
+#include "ops.h"
+#include "sight.h"
+
+void ops_init(void *userdata, struct fuse_conn_info *connection)
+{
+    struct daemon *daemon = userdata;
+    access_negotiate(&daemon->access, connection);
+}
+
+/* --- Lookup ------------------------------------------------------------------------------------- */
+
+static void fill_timeouts(struct fuse_entry_param *out)
+{
+    out->attr_timeout = ATTRIBUTE_SECONDS;
+    out->entry_timeout = ENTRY_SECONDS;
+}
+
+static int resolve_project(struct daemon *daemon, const char *name, struct fuse_entry_param *out)
+{
+    struct inode *root = &daemon->inodes.root;
+    if (cshm_project_name_check(name) < 0)
+        return -ENOENT;
+    struct picture *picture = picture_get(&daemon->pictures, name);
+    if (!picture)
+        return -ENOMEM;
+    struct sight sight;
+    int result = picture_refresh(picture);
+    struct inode *inode = NULL;
+    if (result == 0) {
+        struct inode_key key = {.kind = INODE_DIRECTORY,
+                                .parent = root,
+                                .key = cshm_text(name),
+                                .picture = picture};
+        key.number = inode_number_hashed(root->number, key.kind, key.key);
+        inode = inode_get(&daemon->inodes, &key);
+        result = inode ? sight_begin(daemon, inode, &sight) : -ENOMEM;
+    }
+    if (result == 0) {
+        result = sight_attributes(daemon, inode, &sight, &out->attr);
+        sight_end(&sight);
+    }
+    if (result == 0)
+        out->ino = inode_id(&daemon->inodes, inode);
+    else if (inode)
+        inode_drop(&daemon->inodes, inode, 1);
+    picture_put(picture);
+    return result;
+}
+
+/* The array's entry if `name` is that of a sidecar: its length without the ending, else 0. */
+static size_t sidecar_stem(const char *name)
+{
+    size_t length = strlen(name);
+    size_t suffix = strlen(ENTRIES_META);
+    bool ends = length > suffix && strcmp(name + length - suffix, ENTRIES_META) == 0;
+    return ends ? length - suffix : 0;
+}
+
+/* A sidecar that went with its array and still resolves for who removed that (ghost.h). */
+static int resolve_ghost(struct daemon *daemon, fuse_req_t request, struct inode *directory,
+                         const char *name, struct fuse_entry_param *out)
+{
+    struct cshm_text stem = {name, sidecar_stem(name)};
+    if (stem.length == 0 || !ghost_seen(&daemon->ghosts, directory, stem,
+                                        fuse_req_ctx(request)->pid, &out->attr))
+        return -ENOENT;
+    struct inode_key key = {.kind = INODE_SIDECAR, .parent = directory, .key = stem};
+    struct inode *inode = inode_get(&daemon->inodes, &key);
+    if (!inode)
+        return -ENOMEM;
+    out->ino = inode_id(&daemon->inodes, inode);
+    out->entry_timeout = 0;
+    out->attr_timeout = 0;
+    return 0;
+}
+
+/* Whether the array of that sidecar is there again, which ends its ghost. */
+static bool array_is_back(struct cshm_node *group, const char *name)
+{
+    char stem[CSHM_FSNAME_MAX + 1];
+    size_t length = sidecar_stem(name);
+    if (length == 0 || length >= sizeof stem)
+        return false;
+    memcpy(stem, name, length);
+    stem[length] = '\0';
+    return cshm_node_child_by_fsname(group, stem) != NULL;
+}
+
+static int resolve_entry(struct daemon *daemon, fuse_req_t request, struct inode *directory,
+                         const char *name, struct fuse_entry_param *out)
+{
+    struct sight sight;
+    int result = sight_begin(daemon, directory, &sight);
+    if (result < 0)
+        return result;
+    struct entry entry;
+    entry_find(sight.picture, sight.node, name, &entry);
+    struct inode *inode = NULL;
+    if (entry.kind != ENTRY_NONE) {
+        inode = sight_enter(daemon, directory, sight.picture, &entry);
+        result = inode ? 0 : -ENOMEM;
+    } else {
+        result = array_is_back(sight.node, name) ? -ENOENT : 1;
+    }
+    if (result == 0) {
+        /* The same sight, seen from the child. */
+        struct sight child = sight;
+        child.node = entry.node;
+        child.looks = entry.looks;
+        child.directory = directory;
+        result = sight_attributes(daemon, inode, &child, &out->attr);
+    }
+    sight_end(&sight);
+    if (result == 1)
+        return resolve_ghost(daemon, request, directory, name, out);
+    if (result == 0)
+        out->ino = inode_id(&daemon->inodes, inode);
+    else if (inode)
+        inode_drop(&daemon->inodes, inode, 1);
+    return result;
+}
+
+int ops_resolve(struct daemon *daemon, fuse_req_t request, struct inode *parent, const char *name,
+                struct fuse_entry_param *out)
+{
+    memset(out, 0, sizeof *out);
+    fill_timeouts(out);
+    if (parent->kind == INODE_ROOT)
+        return resolve_project(daemon, name, out);
+    return resolve_entry(daemon, request, parent, name, out);
+}
+
+void ops_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+    struct daemon *daemon = ops_daemon(request);
+    struct fuse_entry_param entry;
+    int result =
+        ops_resolve(daemon, request, inode_from_id(&daemon->inodes, parent), name, &entry);
+    if (result < 0)
+        ops_reply_result(request, result);
+    else if (fuse_reply_entry(request, &entry) < 0) /* nobody heard it, nobody will forget it */
+        inode_drop(&daemon->inodes, inode_from_id(&daemon->inodes, entry.ino), 1);
+}
+
+void ops_forget(fuse_req_t request, fuse_ino_t id, uint64_t lookups)
+{
+    struct daemon *daemon = fuse_req_userdata(request);
+    inode_drop(&daemon->inodes, inode_from_id(&daemon->inodes, id), lookups);
+    fuse_reply_none(request);
+}
+
+void ops_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data *forgets)
+{
+    struct daemon *daemon = fuse_req_userdata(request);
+    for (size_t i = 0; i < count; i++)
+        inode_drop(&daemon->inodes, inode_from_id(&daemon->inodes, forgets[i].ino),
+                   forgets[i].nlookup);
+    fuse_reply_none(request);
+}
+
+/* --- Attributes --------------------------------------------------------------------------------- */
+
+int ops_attributes(struct daemon *daemon, fuse_req_t request, struct inode *inode, struct stat *out)
+{
+    if (inode->kind == INODE_ROOT)
+        return sight_root_attributes(daemon, out);
+    struct sight sight;
+    int result = sight_begin(daemon, inode, &sight);
+    if (result == 0) {
+        result = sight_attributes(daemon, inode, &sight, out);
+        sight_end(&sight);
+        return result;
+    }
+    /* Removed or replaced, but open: fstat of that descriptor goes on. */
+    if (inode->kind == INODE_ARRAY && backing_last_seen(inode, out)) {
+        out->st_nlink = 0;
+        return 0;
+    }
+    struct cshm_text stem = {inode->key, inode->key_length};
+    if (inode->kind == INODE_SIDECAR && ghost_seen(&daemon->ghosts, inode->parent, stem,
+                                                   fuse_req_ctx(request)->pid, out))
+        return 0;
+    return result;
+}
+
+void ops_getattr(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
+{
+    (void)file;
+    struct daemon *daemon = ops_daemon(request);
+    struct stat st;
+    int result = ops_attributes(daemon, request, inode_from_id(&daemon->inodes, id), &st);
+    if (result < 0)
+        ops_reply_result(request, result);
+    else
+        (void)fuse_reply_attr(request, &st, ATTRIBUTE_SECONDS);
+}
+
+void ops_readlink(fuse_req_t request, fuse_ino_t id)
+{
+    struct daemon *daemon = ops_daemon(request);
+    struct inode *inode = inode_from_id(&daemon->inodes, id);
+    char target[PATH_MAX];
+    if (inode->kind != INODE_ARRAY) {
+        ops_reply_result(request, -EINVAL);
+        return;
+    }
+    /* The inode is the segment, so its link never changes. */
+    int length = snprintf(target, sizeof target, "%s/%s", daemon->shm_path,
+                          inode_array(inode)->segment);
+    if (length < 0 || (size_t)length >= sizeof target)
+        ops_reply_result(request, -ENAMETOOLONG);
+    else
+        (void)fuse_reply_readlink(request, target);
+}
+
+void ops_statfs(fuse_req_t request, fuse_ino_t id)
+{
+    (void)id;
+    const struct daemon *daemon = ops_daemon(request);
+    struct statvfs space;
+    if (fstatvfs(daemon->store->shm_fd, &space) < 0) {
+        ops_reply_result(request, -errno);
+        return;
+    }
+    space.f_namemax = NAME_MAX;
+    (void)fuse_reply_statfs(request, &space);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pictures: what the daemon knows of each project, one picture per project.
+ *
+ * A picture is replaced whole when somebody else changed the manifest, and changed in place by our
+ * own changes: a manifest of 100,000 arrays cannot be parsed for each unlink. Node pointers taken
+ * from it are valid while its lock is held; kept ones only for the generation they were found in.
+ *
+ * Lock order, outermost first: picture.loading, picture.lock, then the inode table's lock, or the
+ * registry's lock file (store.h). The table of pictures has a lock of its own, taken alone. A reader
+ * waits for a writer, and a writer of ours may wait five seconds for the registry's lock.
+ */
+#ifndef MOUNT_PICTURE_H
+#define MOUNT_PICTURE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "census.h"
+#include "store/project.h"
+
+struct pictures;
+
+struct picture {
+    struct pictures *all;
+    struct picture *next; /* in its bucket; guarded by the table's lock */
+    size_t references;    /* likewise */
+    char *name;           /* fixed */
+
+    pthread_mutex_t loading; /* held by whoever replaces or changes the picture */
+    pthread_rwlock_t lock;   /* of all below; written only with `loading` held too */
+    bool shown;              /* there is something to show in `project` */
+    bool closed;             /* a manifest that this user may not read: shown empty, not changed */
+    struct cshm_project project;
+    struct census census;
+    uint64_t generation; /* another number: node pointers of before are void */
+
+    /* A manifest that was tried and is not shown; guarded by `loading`. */
+    bool tried;
+    struct cshm_stamp tried_stamp;
+    bool retry_later; /* half-written: parse it again 2 s after its last change */
+};
+
+struct pictures {
+    pthread_mutex_t lock;
+    struct cshm_store *store;
+    struct picture **buckets;
+    size_t bucket_count; /* a power of two */
+    size_t count;
+};
+
+int pictures_init(struct pictures *pictures, struct cshm_store *store);
+void pictures_finish(struct pictures *pictures);
+
+/* The picture of a project, loaded or not; released with picture_put(). NULL: out of memory. */
+struct picture *picture_get(struct pictures *pictures, const char *name);
+void picture_hold(struct picture *picture);
+void picture_put(struct picture *picture);
+
+/*
+ * Brings it up to date with the manifest; loads once however many ask at the same time. 0 when there
+ * is something to show; -ENOENT; other negative errno when it cannot be read. Holds no lock after.
+ * For the thread that watches the registry as well as for requests.
+ */
+int picture_refresh(struct picture *picture);
+
+/* Up to date and locked for reading until picture_unlock(). Never twice in one thread. */
+int picture_read(struct picture *picture);
+
+/* Up to date and locked for a change. */
+int picture_write(struct picture *picture);
+
+void picture_unlock(struct picture *picture);      /* after picture_read() */
+void picture_write_end(struct picture *picture); /* after picture_write() */
+
+/*
+ * Makes a change of `node`, found under this picture_write(). After an error the picture is read
+ * again at the next look.
+ */
+int picture_change(struct picture *picture, enum cshm_change_kind kind,
+                   const struct cshm_node *node, struct cshm_error *error);
+
+/*
+ * Unpublishes the project, which must be empty (-ENOTEMPTY) or damaged (then its segments go too);
+ * between picture_write() and its end.
+ */
+int picture_remove_project(struct picture *picture, struct cshm_error *error);
+
+/* Lets go of pictures of projects that are gone and that nobody holds. `present` is sorted. */
+void pictures_sweep(struct pictures *pictures, char *const *present, size_t count);
+
+/*
+ * Whether a name in the registry is a project to list: one that can be shown, or cannot be read by
+ * this user. Cheap for a manifest that has settled.
+ */
+bool picture_is_listed(struct pictures *pictures, const char *name);
+
+#endif

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+#include "view.h"
+
+const struct view *view_of(const struct inode *inode)
+{
+    return inode->kind == INODE_ARRAY ? &view_raw : &view_sidecar;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Views: the forms in which a node of a project is a file. Each is a table of functions; the
+ * callbacks know only the table.
+ */
+#ifndef MOUNT_VIEW_H
+#define MOUNT_VIEW_H
+
+#include "sight.h"
+
+struct view {
+    /* Fills size, blocks, mode, owner and times; the rest was set. 0 or negative errno. */
+    int (*attributes)(struct daemon *daemon, struct inode *inode, const struct sight *sight,
+                      struct stat *out);
+    /*
+     * Makes an open file: sets file->fh and how the kernel is to treat it. Called under a sight for
+     * file->flags, which the kernel has checked against owner and mode. 0 or negative errno.
+     */
+    int (*open)(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                const struct sight *sight, struct fuse_file_info *file);
+    /* Answers the request. NULL: the kernel never asks (passthrough). */
+    void (*read)(struct daemon *daemon, fuse_req_t request, size_t size, off_t offset,
+                 const struct fuse_file_info *file);
+    /* Undoes open. */
+    void (*release)(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                    const struct fuse_file_info *file);
+};
+
+extern const struct view view_raw;     /* an array's bytes */
+extern const struct view view_sidecar; /* what is known of it, as text */
+
+/* Of any inode that is no directory. */
+const struct view *view_of(const struct inode *inode);
+
+#endif

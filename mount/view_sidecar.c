@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A sidecar: text made when it is opened, and made when it is looked at too, because its size must
+ * be exact (tar and rsync copy as many bytes as stat says). The kernel does not cache it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/buffer.h"
+#include "base/text.h"
+#include "format/sidecar.h"
+#include "view.h"
+
+/*
+ * Counted, because the kernel may take an answer, and its client close the file, before the thread
+ * that answered has come back from answering.
+ */
+struct text_handle {
+    atomic_uint references;
+    size_t length;
+    char bytes[];
+};
+
+/* --- The text ----------------------------------------------------------------------------------- */
+
+static const char *user_name(uid_t uid, char out[64])
+{
+    struct passwd entry;
+    struct passwd *found = NULL;
+    char buffer[1024];
+    if (getpwuid_r(uid, &entry, buffer, sizeof buffer, &found) == 0 && found)
+        (void)snprintf(out, 64, "%s", entry.pw_name);
+    else
+        (void)snprintf(out, 64, "%u", (unsigned)uid);
+    return out;
+}
+
+static int render(const struct sight *sight, struct cshm_buffer *out)
+{
+    const struct picture *picture = sight->picture;
+    const struct cshm_project *project = &picture->project;
+    struct cshm_sidecar_facts facts = {
+        .project = picture->name,
+        .state = sight->looks.state,
+        .reason = sight->looks.reason,
+    };
+    if (sight->node->type == CSHM_NODE_ARRAY && sight->node->described)
+        facts.file_bytes = sight->looks.has_segment
+                               ? entries_size(sight->node, &sight->looks.segment)
+                               : sight->node->described->bytes;
+    char owner[64];
+    if (!sight->node->parent) {
+        facts.owner = user_name(project->uid, owner);
+        if (project->damaged) {
+            facts.state = "broken";
+            facts.reason = project->why.text;
+        }
+    }
+    return cshm_sidecar_render(project->tree, sight->node, &facts, out);
+}
+
+/*
+ * mtime moves when the text does, for editors look at it; the manifest's moves with any change of
+ * the project. Remembered while the inode is known.
+ */
+static struct timespec text_changed(struct daemon *daemon, struct inode *inode,
+                                    const struct cshm_buffer *text, struct timespec manifest)
+{
+    struct inode_sidecar *sidecar = inode_sidecar(inode);
+    uint64_t hash = cshm_hash(text->bytes, text->length) | 1;
+    (void)pthread_mutex_lock(&daemon->inodes.lock);
+    if (sidecar->text_hash != hash) {
+        bool is_new = sidecar->text_hash == 0;
+        bool moved = manifest.tv_sec != sidecar->changed.tv_sec ||
+                     manifest.tv_nsec != sidecar->changed.tv_nsec;
+        if (is_new || moved) /* the manifest's change is this one */
+            sidecar->changed = manifest;
+        else /* the segment's: gone, come back, or longer */
+            (void)clock_gettime(CLOCK_REALTIME, &sidecar->changed);
+        sidecar->text_hash = hash;
+    }
+    struct timespec changed = sidecar->changed;
+    (void)pthread_mutex_unlock(&daemon->inodes.lock);
+    return changed;
+}
+
+/* --- The view ----------------------------------------------------------------------------------- */
+
+static int sidecar_attributes(struct daemon *daemon, struct inode *inode, const struct sight *sight,
+                              struct stat *out)
+{
+    CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
+    int result = render(sight, &text);
+    if (result < 0)
+        return result;
+    mode_t mode = sight->picture->project.mode;
+    if (sight->looks.has_segment) {
+        mode = sight->looks.segment.st_mode;
+        out->st_uid = sight->looks.segment.st_uid;
+        out->st_gid = sight->looks.segment.st_gid;
+    }
+    out->st_mode = S_IFREG | (mode & 0666);
+    out->st_size = (off_t)text.length;
+    out->st_blocks = (out->st_size + 511) / 512;
+    out->st_mtim = text_changed(daemon, inode, &text, sight->picture->project.changed);
+    out->st_ctim = out->st_atim = out->st_mtim;
+    return 0;
+}
+
+static int sidecar_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                        const struct sight *sight, struct fuse_file_info *file)
+{
+    (void)request, (void)inode;
+    /* Writing comes with the change it makes. */
+    if ((file->flags & O_ACCMODE) != O_RDONLY || (file->flags & O_TRUNC))
+        return -EOPNOTSUPP;
+    CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
+    int result = render(sight, &text);
+    if (result == 0)
+        result = daemon_reserve(daemon, sizeof(struct text_handle) + text.length);
+    if (result < 0)
+        return result;
+    struct text_handle *handle = malloc(sizeof *handle + text.length);
+    if (!handle) {
+        daemon_release(daemon, sizeof *handle + text.length);
+        return -ENOMEM;
+    }
+    atomic_init(&handle->references, 1);
+    handle->length = text.length;
+    if (text.length > 0)
+        memcpy(handle->bytes, text.bytes, text.length);
+    file->fh = (uint64_t)(uintptr_t)handle;
+    file->direct_io = 1;
+    file->noflush = 1;
+    return 0;
+}
+
+static void handle_drop(struct daemon *daemon, struct text_handle *handle)
+{
+    if (atomic_fetch_sub(&handle->references, 1) > 1)
+        return;
+    daemon_release(daemon, sizeof *handle + handle->length);
+    free(handle);
+}
+
+static void sidecar_read(struct daemon *daemon, fuse_req_t request, size_t size, off_t offset,
+                         const struct fuse_file_info *file)
+{
+    struct text_handle *handle = (struct text_handle *)(uintptr_t)file->fh;
+    size_t start = offset < 0 || (size_t)offset > handle->length ? handle->length : (size_t)offset;
+    size_t left = handle->length - start;
+    atomic_fetch_add(&handle->references, 1);
+    (void)fuse_reply_buf(request, handle->bytes + start, size < left ? size : left);
+    handle_drop(daemon, handle);
+}
+
+static void sidecar_release(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                            const struct fuse_file_info *file)
+{
+    (void)request, (void)inode;
+    handle_drop(daemon, (struct text_handle *)(uintptr_t)file->fh);
+}
+
+const struct view view_sidecar = {
+    .attributes = sidecar_attributes,
+    .open = sidecar_open,
+    .read = sidecar_read,
+    .release = sidecar_release,
+};

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""Loads that end in the middle leave nothing: killed, interrupted, or with the parsing child gone."""
+
+import os
+import pathlib
+import random
+import signal
+import subprocess
+
+import numpy as np
+import pytest
+
+from support import h5
+from support.waiting import wait_until
+
+TRIES = 6
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("killed")
+    return {
+        "big": h5.big(folder / "big.h5", 192),
+        "many": h5.many(folder / "many.h5", 1500),
+        "small": h5.simple(folder / "small.h5", x=np.arange(3)),
+    }
+
+
+def children(pid):
+    """Processes whose parent it is."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and parent(entry) == pid:
+            found.append(int(entry))
+    return found
+
+
+def parent(pid):
+    try:
+        text = pathlib.Path("/proc", pid, "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    state, of = text.rpartition(")")[2].split()[:2]
+    return int(of) if state != "Z" else None
+
+
+def alive(pid):
+    return pathlib.Path(f"/proc/{pid}").exists() and parent(str(pid)) is not None
+
+
+def duration(place, file):
+    """How long a whole load takes here, and a clean slate after it."""
+    started = os.times().elapsed
+    place.load("warm", file).succeeded()
+    place.unlink("warm").succeeded()
+    return os.times().elapsed - started
+
+
+def moments(seconds):
+    """From the very start to a little before the end."""
+    chance = random.Random(20)
+    return [seconds * (number + chance.random()) / TRIES for number in range(TRIES)]
+
+
+def kill_after(process, seconds, victim=None):
+    """Waits for the loader's own end that long, then kills. Whether it was still running."""
+    try:
+        process.wait(seconds)
+        return False
+    except subprocess.TimeoutExpired:
+        os.kill(victim or process.pid, signal.SIGKILL)
+        return True
+
+
+def assert_old_or_new(place, project, file):
+    """Published whole or not at all; the next command has removed what a dead writer wrote down."""
+    place.load("next", file["small"]).succeeded()
+    if project in place.projects():
+        assert len(place.manifest(project).leaves()) >= 1
+    place.assert_consistent()
+    place.unlink("next", *({project} & place.projects())).succeeded()
+    place.assert_nothing_published()
+
+
+@pytest.mark.parametrize("kind", ["big", "many"])
+def test_killing_the_loader_leaves_nothing(place, files, kind):
+    killed = 0
+    for moment in moments(duration(place, files[kind])):
+        process = place.start("cute-shm-hdf5", "p", files[kind])
+        kids = wait_until(lambda: children(process.pid) or process.poll() is not None, "the parsing child")
+        killed += kill_after(process, moment)
+        process.communicate()
+        for kid in kids if kids is not True else []:
+            wait_until(lambda kid=kid: not alive(kid), "the end of the child")
+        assert_old_or_new(place, "p", files)
+    assert killed >= TRIES // 2
+
+
+def test_killing_the_loader_leaves_the_old_project(place, files):
+    """While it overwrites: afterwards there is the old project or the new one."""
+    place.load("p", files["small"]).succeeded()
+    for moment in moments(duration(place, files["many"])):
+        process = place.start("cute-shm-hdf5", "-o", "p", files["many"])
+        kill_after(process, moment)
+        process.communicate()
+        place.load("next", files["small"], "-o").succeeded()
+        leaves = place.manifest("p").leaves()
+        assert len(leaves) in (1, 1500)
+        assert all((place.shm / leaf["shm_name"]).stat().st_size == leaf_bytes(leaf) for leaf in leaves.values())
+        place.assert_consistent()
+        place.load("p", files["small"], "-o").succeeded()
+
+
+def leaf_bytes(leaf):
+    return int(np.prod(leaf["shape"])) * np.dtype(leaf["dtype"]).itemsize
+
+
+def test_killing_the_parsing_child_is_one_line_and_leaves_nothing_at_once(place, files):
+    killed = 0
+    for moment in moments(duration(place, files["big"])):
+        process = place.start("cute-shm-hdf5", "p", files["big"])
+        kids = wait_until(lambda: children(process.pid) or process.poll() is not None, "the parsing child")
+        if kids is True or not kill_after(process, moment, kids[0]):
+            process.communicate()
+            place.unlink("p").succeeded()
+            continue
+        killed += 1
+        _, err = process.communicate(timeout=30)
+        if process.returncode == 0:  # it was done already
+            place.unlink("p").succeeded()
+            continue
+        assert process.returncode == 1
+        line = err.decode()
+        assert line.startswith(f"cute-shm-hdf5: {files['big']}: ") and line.count("\n") == 1, line
+        place.assert_nothing_published()
+    assert killed >= TRIES // 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_load_leaves_nothing_at_once(place, files, number):
+    process = place.start("cute-shm-hdf5", "p", files["big"])
+    kids = wait_until(lambda: children(process.pid), "the parsing child")
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert err.count(b"\n") <= 1
+    place.assert_nothing_published()
+    wait_until(lambda: not any(alive(kid) for kid in kids), "the end of the child", 5)
+
+
+def test_a_read_that_never_ends_is_given_up(place):
+    """Without progress for --stall seconds the child is ended: here libhdf5 opens a fifo that nobody writes to."""
+    fifo, file = place.files / "fifo", place.files / "stuck.h5"
+    with h5.writing(file) as made:
+        made.create_dataset("stuck", (100,), "i4", external=[(str(fifo), 0, 400)])
+    os.mkfifo(fifo)
+    process = place.start("cute-shm-hdf5", "--stall", "1", "p", file)
+    kids = wait_until(lambda: children(process.pid) or process.poll() is not None, "the parsing child")
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert err.decode().startswith(f"cute-shm-hdf5: {file}: /stuck: ") and err.count(b"\n") == 1, err
+    place.assert_nothing_published()
+    for kid in kids if kids is not True else []:
+        wait_until(lambda kid=kid: not alive(kid), "the end of the child", 5)

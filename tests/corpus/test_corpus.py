@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""tests/corpus/run on files made here, one per row of the mapping, and on a corpus of real files where there is one."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import generate_hdf5
+from support import corpus, mounting, programs
+from support.demands import lacking
+
+RUN = pathlib.Path(__file__).with_name("run")
+
+
+@pytest.fixture(scope="session")
+def can_mount():
+    with mounting.fuse_for_everybody():
+        user = mounting.ALL["root-symlink" if os.geteuid() == 0 else "user-symlink"]
+        yield mounting.why_not(user) is None
+
+
+@pytest.fixture
+def outcomes(tmp_path, can_mount):
+    """Runs the harness as a user would; a dictionary from file name to (category, reason)."""
+
+    def run(*directories):
+        report = tmp_path / "outcomes.json"
+        mount = ["--mount"] if can_mount else []
+        command = [sys.executable, RUN, *mount, f"--json={report}", *directories]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+        assert report.exists(), done.stderr
+        found = {os.path.relpath(item["file"], directories[0]): item for item in json.loads(report.read_text())}
+        assert found, "no files"
+        bad = any(item["category"] in corpus.BAD for item in found.values())
+        assert done.returncode == int(bad), done.stderr
+        print(done.stdout)
+        return {name: (item["category"], item["reason"]) for name, item in found.items()}
+
+    return run
+
+
+def acceptable(found):
+    return {name: outcome for name, outcome in found.items() if outcome[0] in corpus.BAD} == {}
+
+
+@pytest.mark.parametrize("name", generate_hdf5.FIRST)
+def test_every_row_of_the_first_loader_comes_out_full(outcomes, tmp_path, name):
+    made = tmp_path / "made"
+    made.mkdir()
+    generate_hdf5.generate(made, {name: generate_hdf5.FIRST[name]})
+    assert outcomes(made) == {f"{name}.h5": (corpus.FULL, "")}
+
+
+@pytest.mark.parametrize("name", generate_hdf5.LATER)
+def test_every_other_row_comes_out_full_or_is_refused_cleanly(outcomes, tmp_path, name):
+    made = tmp_path / "made"
+    made.mkdir()
+    generate_hdf5.generate(made, {name: generate_hdf5.LATER[name]})
+    category, reason = outcomes(made)[f"{name}.h5"]
+    assert category in (corpus.FULL, corpus.REFUSED, corpus.PARTIAL), reason
+
+
+def test_real_files_come_out_full_or_are_refused_cleanly(outcomes):
+    directory = os.environ.get("CUTESHMFS_CORPUS") or programs.TOP.parent / "shared" / "corpus"
+    if not os.path.isdir(directory):
+        if os.environ.get("CUTESHMFS_CORPUS"):
+            lacking(f"CUTESHMFS_CORPUS: there is no {directory}")
+        pytest.skip("no corpus of real files; CUTESHMFS_CORPUS=DIR names one")
+    found = outcomes(directory)
+    bad = {name: outcome for name, outcome in found.items() if outcome[0] in corpus.BAD}
+    assert bad == {}
+
+
+def test_the_harness_notices_what_is_wrong(place):
+    """A loader that loses or changes something must not be called good: a project published by hand stands for it."""
+    file = place.files / "f.h5"
+    generate_hdf5.generate(place.files, {"f": generate_hdf5.FIRST["compounds"]})
+    harness = corpus.Harness(place)
+    place.load("good", file).succeeded()
+    good = place.manifest_path("good").read_text()
+    assert harness._compare("good", str(file)).findings == []
+    segment = place.segment("good", "simple", "x")
+    with open(segment, "r+b") as memory:
+        memory.write(b"\x01")
+    assert [item[1] for item in harness._compare("good", str(file)).findings] == ["/simple/x"]
+    for lost, kind in (('units = "mixed"', "attribute"), ('"padded"', "structure"), ("int32", "value")):
+        changed = good.replace(lost, lost.replace("i", "u") if lost == "int32" else lost.replace("d", "b"))
+        place.manifest_path("good").write_text(changed)
+        assert kind in {item[0] for item in harness._compare("good", str(file)).findings}, lost
+    place.manifest_path("good").write_text(good)

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: MIT
+"""The life of the daemon: it starts when it can serve, ends when asked, and loses nothing when killed."""
+
+import os
+import pathlib
+import signal
+import subprocess
+
+import numpy as np
+import pytest
+
+from support import h5, mounting, programs, users
+from support.place import map_array
+from support.waiting import wait_until
+
+
+def started(mount, command):
+    """Into the background. It may say which access runs and why, and nothing else."""
+    done = programs.run(command, mount.place.environment, mount.place.identity, timeout=30)
+    assert done.status == programs.DONE, done
+    assert [line for line in done.err.splitlines() if "access" not in line] == [], done
+
+
+def end_daemon(mount):
+    """Ends the one that went into the background."""
+    (daemon,) = daemons_of(mount)
+    os.kill(daemon, signal.SIGTERM)
+    wait_until(lambda: daemons_of(mount) == [], "the end of the daemon")
+    assert not mounting.is_mounted(mount.path)
+
+
+def daemons_of(mount):
+    """Processes whose command line names this mount point."""
+    found = []
+    for entry in os.listdir("/proc"):
+        try:
+            words = pathlib.Path("/proc", entry, "cmdline").read_bytes().split(b"\0") if entry.isdigit() else []
+        except OSError:
+            continue
+        if os.fsencode(mount.path) in words and words[0].endswith(b"cuteshmfs"):
+            found.append(int(entry))
+    return found
+
+
+def test_it_returns_once_the_mount_answers(unstarted, place, sample):
+    started(unstarted, unstarted.command(foreground=False))
+    assert (unstarted / "p/a").read_bytes() == np.arange(12).tobytes()
+    end_daemon(unstarted)
+
+
+def test_a_daemon_keeps_nothing_of_its_starter(unstarted, place, sample):
+    """A shell that started it must not wait for it: no descriptor of the caller stays open."""
+    process = subprocess.Popen(
+        unstarted.command(foreground=False), env=place.environment, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, **programs.as_identity(place.identity),
+    )  # fmt: skip
+    process.communicate(timeout=30)  # returns when the pipes are closed
+    assert process.returncode == 0
+    (daemon,) = daemons_of(unstarted)
+    assert os.path.realpath(f"/proc/{daemon}/cwd") == "/"
+    end_daemon(unstarted)
+
+
+def test_umount_ends_it(mount, sample):
+    if users.is_root():
+        subprocess.run(["umount", mount.path], check=True)
+    else:
+        subprocess.run(["fusermount3", "-u", mount.path], check=True)
+    assert mount.process.wait(20) == 0
+    assert not mounting.is_mounted(mount.path)
+    mount.process = None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_unmounts_and_ends_well(mount, number):
+    mount.stop(number)
+
+
+def test_sigterm_unmounts_even_when_busy(mount, sample):
+    mapped = map_array(mount / "p/a", "int64", (3, 4), "r+")
+    with open(mount / "p/b/.meta", "rb"):
+        mount.stop()
+    assert np.array_equal(mapped, np.arange(12).reshape(3, 4))
+
+
+def test_it_says_at_start_which_access_runs(mount):
+    lines = mount.text().splitlines()
+    assert sum(mount.access.mode in line or (mount.symlinks and "symbolic" in line) for line in lines) == 1
+
+
+def test_auto_takes_what_there_is(unstarted, place, sample):
+    """Passthrough where it can be had, symbolic links else; the arrays tell."""
+    command = [word for word in unstarted.command(foreground=False) if not str(word).startswith("--access")]
+    started(unstarted, command)
+    links = (unstarted / "p/a").is_symlink()
+    expected = place.identity is not None or mounting.why_not(mounting.ALL["root-passthrough"]) is not None
+    assert links == expected
+    end_daemon(unstarted)
+
+
+def test_a_link_leads_to_the_segment(mount, place, sample):
+    if not mount.symlinks:
+        assert not (mount / "p/a").is_symlink()
+        return
+    assert os.readlink(mount / "p/a") == str(place.segment("p", "a"))
+
+
+def test_killed_with_open_mappings_it_loses_nothing(mount, place, sample):
+    through = map_array(mount / "p/a", "int64", (3, 4), "r+")
+    file = open(mount / "p/b/b1", "rb", buffering=0)
+    mount.kill()
+    through[0, 0] = 42
+    assert place.array("p", "a")[0, 0] == 42
+    assert file.read() == h5.read(sample, "b", "b1").tobytes()
+    assert place.projects() == {"p"}
+    place.assert_consistent()
+    if mount.symlinks:
+        file.close()
+
+
+def test_it_starts_over_a_dead_mount(mount, place, sample):
+    through = map_array(mount / "p/a", "int64", (3, 4), "r+")
+    mount.kill()
+    assert mounting.is_mounted(mount.path)
+    mount.start()
+    assert len(mounting.mounts_at(mount.path)) == 1
+    again = map_array(mount / "p/a", "int64", (3, 4))
+    through[2, 3] = 4711
+    assert again[2, 3] == 4711
+
+
+def test_killed_again_and_again_mounts_do_not_pile_up(unstarted, sample):
+    for _ in range(3):
+        unstarted.start()
+        assert (unstarted / "p/a").exists()
+        unstarted.kill()
+    unstarted.start()
+    assert len(mounting.mounts_at(unstarted.path)) == 1
+    unstarted.stop()
+
+
+def test_it_serves_what_was_loaded_while_it_was_dead(mount, place, sample):
+    mount.kill()
+    place.load("q", sample).succeeded()
+    place.unlink("p").succeeded()
+    mount.start()
+    assert os.listdir(mount.path) == ["q"]
+
+
+def test_a_bad_mount_point_is_one_line(place, unstarted):
+    for path in (place.base / "nowhere", h5.simple(place.files / "f.h5", x=[1])):
+        line = place.run("cuteshmfs", "-f", f"--access={unstarted.access.mode}", path, timeout=30).failed()
+        assert str(path) in line
+
+
+def test_a_shared_memory_directory_that_is_missing_is_one_line(place, unstarted):
+    command = [programs.directory() / "cuteshmfs", "-f", f"--root={place.registry}", "--shm-dir=/nowhere", place.mountpoint]
+    line = programs.run(command, place.environment, place.identity, timeout=30).failed()
+    assert "/nowhere" in line
+    assert not mounting.is_mounted(place.mountpoint)
+
+
+def test_passthrough_that_cannot_be_had_is_one_line(place, access):
+    if access.as_root:
+        pytest.skip("root may have it")
+    line = place.run("cuteshmfs", "-f", "--access=passthrough", place.mountpoint, timeout=30).failed()
+    assert "passthrough" in line
+    assert not mounting.is_mounted(place.mountpoint)
+
+
+def test_registry_and_memory_can_be_mount_options(unstarted, place, sample):
+    """As mount(8) and fstab give them."""
+    options = f"root={place.registry},shm_dir={place.shm}"
+    command = [programs.directory() / "cuteshmfs", f"--access={unstarted.access.mode}", "-o", options, "cuteshm", unstarted.path]
+    started(unstarted, command)
+    assert (unstarted / "p/a").exists()
+    end_daemon(unstarted)
+
+
+def test_it_is_a_mount_of_its_own_type(mount):
+    assert mounting.type_of(mount.path) == "fuse.cuteshmfs"
+
+
+def test_an_idle_daemon_holds_no_segments(mount, place, sample):
+    """A descriptor kept would pin the memory of what somebody removes."""
+    for array in ("a", "b/b1", "one"):
+        (mount / "p" / array).read_bytes()
+    mount.eventually(lambda: not held(mount, place), "the release of segments")
+
+
+def held(mount, place):
+    folder = f"/proc/{mount.process.pid}/fd"
+    links = []
+    for fd in os.listdir(folder):
+        try:
+            links.append(os.readlink(f"{folder}/{fd}"))
+        except OSError:
+            continue
+    return [link for link in links if link.startswith(f"{place.shm}/")]

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""A daemon of root serves everybody, each with his own rights."""
+
+import os
+
+import numpy as np
+import pytest
+
+from support import h5, mounting, toml_text, users
+
+
+@pytest.fixture
+def shared(mount, place, access):
+    """Root's daemon over a registry for everybody: root's private and public project, and one of a user."""
+    if not access.as_root:
+        pytest.skip("about a daemon that serves others")
+    file = h5.sample(place.files / "f.h5")
+    place.load("private", file).succeeded()
+    place.load("public", file, "--mode=0644").succeeded()
+    place.load("hers", file, "--mode=0644", identity=users.stranger).succeeded()
+    mount.eventually((mount / "hers/a").exists, "the projects")
+    return mount
+
+
+def as_stranger(function):
+    return users.stranger.run(function)
+
+
+def as_other(function):
+    return users.other_stranger.run(function)
+
+
+def test_everybody_may_look_around(shared):
+    assert set(as_stranger(lambda: os.listdir(shared.path))) == {"private", "public", "hers"}
+    assert "a" in as_stranger(lambda: os.listdir(shared / "public"))
+
+
+def test_a_private_project_is_closed_to_others(shared):
+    with pytest.raises(PermissionError):
+        as_stranger(lambda: os.listdir(shared / "private"))
+    for name in ("a", "a.meta", ".meta"):
+        with pytest.raises(PermissionError):
+            as_stranger(lambda name=name: (shared / "private" / name).read_bytes())
+
+
+def test_a_private_array_in_a_public_project_is_closed_with_its_sidecar(shared, place):
+    os.chmod(place.segment("public", "a"), 0o600)
+    shared.eventually(lambda: (shared / "public/a").stat().st_mode & 0o777 == 0o600, "the mode")
+    for name in ("a", "a.meta"):
+        with pytest.raises(PermissionError):
+            as_stranger(lambda name=name: (shared / "public" / name).read_bytes())
+    assert as_stranger((shared / "public/one").read_bytes) == np.float64(2.5).tobytes()
+
+
+def test_public_arrays_can_be_read_and_mapped_by_all_and_written_by_none_else(shared):
+    values = as_stranger(lambda: np.array(np.memmap(shared / "public/a", "i8", "r")))
+    assert np.array_equal(values, np.arange(12))
+    assert b"int64" in as_stranger((shared / "public/a.meta").read_bytes)
+    with pytest.raises(PermissionError):
+        as_stranger(lambda: os.open(shared / "public/a", os.O_RDWR))
+
+
+def test_others_cannot_remove_anything(shared, place):
+    before = place.segments()
+    for project in ("private", "public", "hers"):
+        for act in (
+            lambda p=project: os.unlink(shared / p / "a"),
+            lambda p=project: os.unlink(shared / p / "a.meta"),
+            lambda p=project: os.unlink(shared / p / ".meta"),
+            lambda p=project: os.rmdir(shared / p / "b"),
+            lambda p=project: os.rmdir(shared / p),
+        ):
+            with pytest.raises(PermissionError):
+                as_other(act)
+    assert place.segments() == before
+    assert place.projects() == {"private", "public", "hers"}
+
+
+def test_owners_may_remove_their_own_through_roots_daemon(shared, place):
+    as_stranger(lambda: os.unlink(shared / "hers/a"))
+    assert ("a",) not in place.manifest("hers").leaves()
+    assert place.manifest_path("hers").stat().st_uid == users.STRANGER
+    assert place.manifest_path("hers").stat().st_mode & 0o777 == 0o644
+
+
+def test_owners_may_write_their_own(shared, place):
+    def store():
+        mapped = np.memmap(shared / "hers/a", "i8", "r+")
+        mapped[0] = 12
+
+    as_stranger(store)
+    assert place.array("hers", "a")[0, 0] == 12
+
+
+def test_a_user_may_empty_and_remove_his_own_project(shared, place):
+    def remove():
+        for folder, _, files in os.walk(shared / "hers", topdown=False):
+            for name in files:
+                if not name.endswith(".meta"):
+                    os.unlink(os.path.join(folder, name))
+            os.rmdir(folder)
+
+    as_stranger(remove)
+    assert place.projects() == {"private", "public"}
+    place.assert_consistent()
+
+
+def test_owners_show(shared):
+    assert (shared / "hers").stat().st_uid == users.STRANGER
+    assert (shared / "hers/a").stat().st_uid == users.STRANGER
+    assert (shared / "hers/a.meta").stat().st_uid == users.STRANGER
+    assert (shared / "public/a").stat().st_uid == 0
+
+
+def test_opening_up_shows(shared, place):
+    with pytest.raises(PermissionError):
+        as_stranger((shared / "private/a").read_bytes)
+    os.chmod(place.manifest_path("private"), 0o644)
+    os.chmod(place.segment("private", "a"), 0o644)
+    shared.eventually(lambda: as_stranger(lambda: readable(shared / "private/a")), "the rights")
+
+
+def readable(path):
+    try:
+        return path.read_bytes() == np.arange(12).tobytes()
+    except PermissionError:
+        return False
+
+
+def test_closing_down_shows(shared, place):
+    assert as_stranger((shared / "public/a").read_bytes)
+    os.chmod(place.segment("public", "a"), 0o600)
+    shared.eventually(lambda: not as_stranger(lambda: readable(shared / "public/a")), "the rights")
+
+
+def test_groups_count(shared, place):
+    member = users.Identity(users.STRANGER + 5, users.STRANGER + 7)
+    for path in (place.manifest_path("private"), place.segment("private", "a")):
+        os.chown(path, 0, member.gid)
+        os.chmod(path, 0o640)
+    shared.eventually(lambda: member.run(lambda: readable(shared / "private/a")), "the rights")
+    with pytest.raises(PermissionError):
+        as_stranger((shared / "private/a").read_bytes)
+
+
+def test_a_manifest_cannot_lend_its_owner_the_daemons_rights(shared, place):
+    """A user names root's memory in a manifest of his own: root's daemon must not show it to him."""
+    name = place.segment("private", "a").name
+    leaf = {"shm_name": name, "shm_private_name": "/" + name, "shape": [12], "dtype": "int64", "attrs": {}}
+    place.write_manifest("thief", toml_text.document({"x": leaf}), 0o644)
+    os.chown(place.manifest_path("thief"), users.STRANGER, users.STRANGER)
+    shared.eventually((shared / "thief").is_dir, "the project")
+    assert not as_stranger(lambda: (shared / "thief/x").exists())
+    assert 'state = "broken"' in as_stranger((shared / "thief/x.meta").read_text)
+    place.unlink("thief").succeeded()
+    assert (place.shm / name).exists()
+
+
+def test_a_users_mount_is_closed_to_others(mount, access, place):
+    """Without allow_other not even root gets in."""
+    if access.as_root or not access.identity:
+        pytest.skip("about the daemon of a user")
+    assert os.listdir(mount.path) == []
+    assert "allow_other" not in mounting.options_of(mount.path)
+
+
+def test_roots_mount_has_both_options(mount, access):
+    if not access.as_root:
+        pytest.skip("about the daemon of root")
+    assert {"allow_other", "default_permissions"} <= set(mounting.options_of(mount.path))

@@ -28,7 +28,8 @@ static void write_line(const char *prefix, const char *text)
         return; /* there is nobody left to tell */
 }
 
-static void print_error(const struct cli *cli, const char *hint, const char *format, va_list arguments)
+static void print_error(const struct cli *cli, const char *hint, const char *format,
+                        va_list arguments)
 {
     char raw[LINE_SIZE - 256];
     char text[LINE_SIZE - 256];

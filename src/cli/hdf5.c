@@ -52,7 +52,7 @@ struct load {
     bool no_progress;
 };
 
-/* --- Signals ------------------------------------------------------------------------------------ */
+/* --- Signals ---------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t caught;
 
@@ -81,7 +81,7 @@ static void die_by_signal(int number)
     (void)raise(number);
 }
 
-/* --- What the import tells ---------------------------------------------------------------------- */
+/* --- What the import tells -------------------------------------------------------------------- */
 
 static void on_progress(void *context, const struct cshm_import_progress *now)
 {
@@ -103,7 +103,7 @@ static void on_skipped(void *context, const char *line)
     cli_error(&load->cli, "%s: %s", load->file, line);
 }
 
-/* --- Command line ------------------------------------------------------------------------------- */
+/* --- Command line ----------------------------------------------------------------------------- */
 
 static void parse_stall(struct load *load)
 {
@@ -152,7 +152,7 @@ static void parse(struct load *load, int argc, char **argv)
         exit(CLI_USAGE);
 }
 
-/* --- Loading ------------------------------------------------------------------------------------ */
+/* --- Loading ---------------------------------------------------------------------------------- */
 
 static void print_result(const struct load *load, const struct cshm_store *store,
                          const struct cshm_import_result *result)
@@ -165,7 +165,7 @@ static void print_result(const struct load *load, const struct cshm_store *store
     printf("TOML metadata file: %s/%s\n", store->root, manifest);
     printf("Datasets transferred: %" PRIu64 "\n", result->datasets);
     printf("Total memory size: %s\n", cshm_bytes_to_human(result->bytes, bytes));
-    printf("Time: %.2f s (%s)\n", seconds, progress_rate(result->bytes, seconds, rate));
+    printf("Time: %.3f s (%s)\n", seconds, progress_rate(result->bytes, seconds, rate));
 }
 
 static int report(const struct load *load, const struct cshm_store *store, int result,
@@ -194,7 +194,8 @@ static int run(struct load *load)
     load->options.skipped = on_skipped;
     load->options.context = load;
     progress_init(&load->progress, !load->no_progress && !load->cli.verbose);
-    int result = cshm_hdf5_import(store, load->project, load->file, &load->options, &loaded, &error);
+    int result = cshm_hdf5_import(store, load->project, load->file, &load->options, &loaded,
+                                  &error);
     progress_clear(&load->progress);
     if (result == -EINTR && caught)
         return CLI_FAILED; /* the signal says it */

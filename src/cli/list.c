@@ -54,7 +54,7 @@ static void parse(struct list *list, int argc, char **argv)
         cli_usage_error(&list->cli, "--tree is a form of its own");
 }
 
-/* --- Finding ------------------------------------------------------------------------------------ */
+/* --- Finding ---------------------------------------------------------------------------------- */
 
 static void fail(struct list *list, int status)
 {
@@ -123,7 +123,7 @@ static void load_named(struct list *list, char **names)
     }
 }
 
-/* --- Printing ----------------------------------------------------------------------------------- */
+/* --- Printing --------------------------------------------------------------------------------- */
 
 static int print_found(const struct list *list)
 {

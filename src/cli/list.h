@@ -9,7 +9,7 @@
 
 #define LIST_TOP ((size_t)-1)
 
-/* A node below the root, in the manifest's order, as it was found once: printing does not look again. */
+/* A node below the root, in the manifest's order, as it was found: printing looks at nothing. */
 struct list_item {
     const struct cshm_node *node;
     const char *reason;          /* of missing and broken arrays; NULL: none said */

@@ -85,6 +85,23 @@ static const char *state_of(const struct list_item *item)
     return item->state == CSHM_ARRAY_BROKEN ? "broken" : "ok";
 }
 
+/* What an HDF5 type had beyond a dtype. */
+static void add_origin(struct cshm_buffer *out, const struct cshm_description *described)
+{
+    if (described->kind)
+        add_text(out, "kind", described->kind);
+    if (described->encoding)
+        add_text(out, "encoding", described->encoding);
+    if (described->enumeration) {
+        json_key(out, "enum");
+        json_value(out, described->enumeration);
+    }
+    if (described->tag.bytes) {
+        json_key(out, "tag");
+        json_string(out, described->tag);
+    }
+}
+
 static void add_array(struct cshm_buffer *out, const struct list_item *item)
 {
     const struct cshm_description *described = item->node->described;
@@ -97,18 +114,16 @@ static void add_array(struct cshm_buffer *out, const struct list_item *item)
     add_text(out, "state", state_of(item));
     if (item->reason)
         add_text(out, "reason", item->reason);
-    if (described && described->kind)
-        add_text(out, "kind", described->kind);
-    if (described && described->encoding)
-        add_text(out, "encoding", described->encoding);
+    if (described)
+        add_origin(out, described);
     add_attributes(out, item->node);
 }
 
 static void add_group(struct cshm_buffer *out, const struct cshm_node *node)
 {
     add_place(out, node);
-    if (node->described && node->described->kind)
-        add_text(out, "kind", node->described->kind);
+    if (node->described)
+        add_origin(out, node->described);
     add_attributes(out, node);
 }
 

@@ -77,7 +77,7 @@ static struct libscols_table *make_table(const struct column *columns)
     return table;
 }
 
-/* --- Cells -------------------------------------------------------------------------------------- */
+/* --- Cells ------------------------------------------------------------------------------------ */
 
 /* Cells are C strings: a NUL, which TOML keys may hold, is shown as \0. */
 static int set_text(struct libscols_line *line, size_t column, struct cshm_text text)
@@ -168,7 +168,7 @@ static int fill_line(struct libscols_line *line, const struct list_item *item)
     return result;
 }
 
-/* --- Full --------------------------------------------------------------------------------------- */
+/* --- Full ------------------------------------------------------------------------------------- */
 
 static void print_title(const struct list_project *project)
 {
@@ -241,7 +241,7 @@ int list_print_full(const struct list_projects *projects)
     return 0;
 }
 
-/* --- Tree --------------------------------------------------------------------------------------- */
+/* --- Tree ------------------------------------------------------------------------------------- */
 
 static int add_project_line(struct libscols_table *table, const struct list_project *project,
                             struct libscols_line **out)
@@ -304,7 +304,7 @@ int list_print_tree(const struct list_projects *projects)
     return scols_print_table(table);
 }
 
-/* --- Short -------------------------------------------------------------------------------------- */
+/* --- Short ------------------------------------------------------------------------------------ */
 
 static void add_integrity(struct cshm_buffer *out, const struct list_project *project)
 {

@@ -18,7 +18,7 @@ enum {
     CLI_OPTION_OWN,
 };
 
-/* For a command's tables. The leading ':' makes getopt tell a missing value from an unknown option. */
+/* For a command's tables. The ':' makes getopt tell a missing value from an unknown option. */
 #define CLI_SHORT_OPTIONS ":hvV"
 #define CLI_LONG_OPTIONS                                                                           \
     {"root", required_argument, NULL, CLI_OPTION_ROOT},                                            \

@@ -52,7 +52,8 @@ static void format_left(uint64_t done, uint64_t total, double seconds, char out[
 }
 
 /* The parts in order of worth; what does not fit is left out from the end. */
-static void format_text(uint64_t done, uint64_t total, double seconds, unsigned width, char out[160])
+static void format_text(uint64_t done, uint64_t total, double seconds, unsigned width,
+                        char out[160])
 {
     char have[32];
     char all[32];
@@ -139,8 +140,8 @@ static void write_over(const char *line, unsigned columns, unsigned width)
 {
     char bytes[1024];
     unsigned blanks = columns < width ? width - 1 - columns : 0;
-    int length = snprintf(bytes, sizeof bytes, "\r%s%*s\r", line, (int)(blanks > 500 ? 500 : blanks),
-                          "");
+    int length = snprintf(bytes, sizeof bytes, "\r%s%*s\r", line,
+                          (int)(blanks > 500 ? 500 : blanks), "");
     if (length > 0 && (size_t)length < sizeof bytes &&
         write(STDERR_FILENO, bytes, (size_t)length) < 0)
         return; /* the terminal is gone; the load goes on */

@@ -7,9 +7,10 @@
 #include "cli/options.h"
 #include "store/project.h"
 
-static const char help[] = "usage: cute-shm-unlink [options] PROJECT…\n"
-                           "Remove projects from shared memory: the manifest first, then the segments.\n"
-                           "Works on damaged projects too; who has an array mapped keeps it.\n\n" CLI_HELP_OPTIONS;
+static const char help[] =
+    "usage: cute-shm-unlink [options] PROJECT…\n"
+    "Remove projects from shared memory: the manifest first, then the segments.\n"
+    "Works on damaged projects too; who has an array mapped keeps it.\n\n" CLI_HELP_OPTIONS;
 
 static const struct option long_options[] = {CLI_LONG_OPTIONS};
 

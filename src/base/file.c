@@ -2,7 +2,10 @@
 #include "base/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
+
+#include "base/scope.h"
 
 int cshm_file_read(int fd, size_t limit, struct cshm_buffer *out)
 {
@@ -24,17 +27,23 @@ int cshm_file_read(int fd, size_t limit, struct cshm_buffer *out)
     }
 }
 
+/* What a write call that returned `written` means: bytes to step on, or negative errno. */
+static ssize_t step(ssize_t written)
+{
+    if (written >= 0)
+        return written;
+    return errno == EINTR ? 0 : -errno;
+}
+
 int cshm_file_write(int fd, const void *bytes, size_t length)
 {
     const char *from = bytes;
     while (length > 0) {
-        ssize_t written = write(fd, from, length);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return -errno;
-        from += written;
-        length -= (size_t)written;
+        ssize_t done = step(write(fd, from, length));
+        if (done < 0)
+            return (int)done;
+        from += done;
+        length -= (size_t)done;
     }
     return 0;
 }
@@ -43,14 +52,24 @@ int cshm_file_write_at(int fd, const void *bytes, size_t length, uint64_t offset
 {
     const char *from = bytes;
     while (length > 0) {
-        ssize_t written = pwrite(fd, from, length, (off_t)offset);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return -errno;
-        from += written;
-        length -= (size_t)written;
-        offset += (uint64_t)written;
+        ssize_t done = step(pwrite(fd, from, length, (off_t)offset));
+        if (done < 0)
+            return (int)done;
+        from += done;
+        length -= (size_t)done;
+        offset += (uint64_t)done;
     }
+    return 0;
+}
+
+int cshm_file_open_directory(int fd, DIR **out)
+{
+    CSHM_AUTO_FD int readable = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (readable < 0)
+        return -errno;
+    *out = fdopendir(readable);
+    if (!*out)
+        return -errno;
+    (void)cshm_steal_fd(&readable);
     return 0;
 }

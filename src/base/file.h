@@ -3,6 +3,7 @@
 #ifndef CSHM_BASE_FILE_H
 #define CSHM_BASE_FILE_H
 
+#include <dirent.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -17,5 +18,8 @@ int cshm_file_write(int fd, const void *bytes, size_t length);
 
 /* The same at an offset, which moves nothing. */
 int cshm_file_write_at(int fd, const void *bytes, size_t length, uint64_t offset);
+
+/* Opens a directory, given by an O_PATH descriptor, for readdir(3). `*out` is the caller's. */
+int cshm_file_open_directory(int fd, DIR **out);
 
 #endif

@@ -128,15 +128,11 @@ static bool starts_with(const char *name, const char *prefix)
 
 int cshm_pending_recover(const struct cshm_store *store)
 {
-    CSHM_AUTO_FD int fd = openat(store->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    CSHM_AUTO_DIR DIR *directory = fdopendir(fd);
-    if (!directory)
-        return -errno;
-    (void)cshm_steal_fd(&fd);
+    CSHM_AUTO_DIR DIR *directory = NULL;
+    int result = cshm_file_open_directory(store->root_fd, &directory);
+    if (result < 0)
+        return result;
     struct recovery recovery = {.store = store};
-    int result = 0;
     const struct dirent *entry;
     while (result == 0 && (entry = readdir(directory))) {
         if (starts_with(entry->d_name, PENDING_PREFIX))

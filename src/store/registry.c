@@ -121,13 +121,10 @@ int cshm_registry_list(const struct cshm_store *store, struct cshm_names *out)
 {
     *out = (struct cshm_names){0};
     cshm_store_revive(store);
-    CSHM_AUTO_FD int fd = openat(store->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    CSHM_AUTO_DIR DIR *directory = fdopendir(fd);
-    if (!directory)
-        return -errno;
-    (void)cshm_steal_fd(&fd);
+    CSHM_AUTO_DIR DIR *directory = NULL;
+    int opened = cshm_file_open_directory(store->root_fd, &directory);
+    if (opened < 0)
+        return opened;
     for (;;) {
         errno = 0;
         const struct dirent *entry = readdir(directory);

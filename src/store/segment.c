@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "base/file.h"
 #include "base/scope.h"
 
 int cshm_segment_create(const struct cshm_store *store, uint64_t bytes, int *fd)
@@ -63,14 +64,10 @@ bool cshm_segment_is_of(const char *segment, const char *project)
 int cshm_segment_each(const struct cshm_store *store, const char *project,
                       int (*found)(void *context, const char *name), void *context)
 {
-    CSHM_AUTO_FD int fd = openat(store->shm_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    CSHM_AUTO_DIR DIR *directory = fdopendir(fd);
-    if (!directory)
-        return -errno;
-    (void)cshm_steal_fd(&fd);
-    int result = 0;
+    CSHM_AUTO_DIR DIR *directory = NULL;
+    int result = cshm_file_open_directory(store->shm_fd, &directory);
+    if (result < 0)
+        return result;
     const struct dirent *entry;
     while (result == 0 && (entry = readdir(directory)))
         if (cshm_segment_is_of(entry->d_name, project))

@@ -37,8 +37,8 @@ void access_negotiate(struct access *access, struct fuse_conn_info *connection)
     /* A link's inode is one segment, so its target never changes. */
     (void)libfuse_want(connection, FUSE_CAP_CACHE_SYMLINKS);
 
-    access->offered = access->wish != ACCESS_WANT_SYMLINK &&
-                      libfuse_want(connection, FUSE_CAP_PASSTHROUGH);
+    access->offered =
+        access->wish != ACCESS_WANT_SYMLINK && libfuse_want(connection, FUSE_CAP_PASSTHROUGH);
     /* Kernel: 2 and more switches passthrough off without a word. */
     if (access->offered)
         libfuse_stack_depth(connection, 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How arrays are reached: by kernel passthrough (regular files whose pages are the segment's own) or
- * by symbolic links to the segments. A third way, reading and writing through the daemon's page
+ * How arrays are reached: by kernel passthrough (regular files whose pages are the segment's own)
+ * or by symbolic links to the segments. A third way, reading and writing through the daemon's page
  * cache, would cost the memory twice and lose coherence with mappings (measured), so there is none.
  *
  * Passthrough is negotiated at INIT as if all were well even where the kernel then refuses to
@@ -33,8 +33,8 @@ enum access_mode {
 struct access {
     pthread_mutex_t lock; /* the decision; nothing is taken inside */
     enum access_wish wish;
-    int shm_fd;      /* the shared memory directory, to try passthrough in; borrowed */
-    bool offered;    /* INIT: the kernel has passthrough */
+    int shm_fd;   /* the shared memory directory, to try passthrough in; borrowed */
+    bool offered; /* INIT: the kernel has passthrough */
     _Atomic(enum access_mode) mode;
     char why[200]; /* one clause; fixed once decided */
 };

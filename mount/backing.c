@@ -10,8 +10,8 @@
 #include "store/segment.h"
 
 /*
- * A lock for some of the inodes: registering is a few microseconds and must not be done twice. Taken
- * under a picture's lock; nothing is taken inside.
+ * A lock for some of the inodes: registering is a few microseconds and must not be done twice.
+ * Taken under a picture's lock; nothing is taken inside.
  */
 enum { LOCKS = 64 };
 static pthread_mutex_t locks[LOCKS] = {[0 ... LOCKS - 1] = PTHREAD_MUTEX_INITIALIZER};

@@ -67,8 +67,8 @@ int census_take(struct census *census, const struct cshm_tree *tree)
         groups += n->type == CSHM_NODE_GROUP;
         arrays += segment_of(n) != NULL;
     }
-    *census = (struct census){.groups_size = table_size(groups),
-                              .segments_size = table_size(arrays)};
+    *census =
+        (struct census){.groups_size = table_size(groups), .segments_size = table_size(arrays)};
     census->groups = calloc(census->groups_size, sizeof *census->groups);
     census->segments = calloc(census->segments_size, sizeof *census->segments);
     if (!census->groups || !census->segments) {

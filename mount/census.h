@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Counts that st_nlink and inode numbers need and that must not be counted anew for each request:
- * the groups in a group, and which arrays share a segment. Made when a project is loaded, kept right
- * by each change of ours. Not thread-safe: goes with the picture's lock.
+ * the groups in a group, and which arrays share a segment. Made when a project is loaded, kept
+ * right by each change of ours. Not thread-safe: goes with the picture's lock.
  */
 #ifndef MOUNT_CENSUS_H
 #define MOUNT_CENSUS_H

@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* What every room of the daemon shares: made in main.c before the first request, gone after the last. */
+/* What every room of the daemon shares: made in main.c before the first request, gone after the
+ * last. */
 #ifndef MOUNT_DAEMON_H
 #define MOUNT_DAEMON_H
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <time.h>
 
 #include "access.h"
 #include "ghost.h"
+#include "handle.h"
 #include "inode.h"
 #include "libfuse.h"
 #include "picture.h"
 #include "store/store.h"
 
 /*
- * How long the kernel may believe names and attributes. Not at all: a change made outside is seen by
- * the next look. It costs a request for each step of a path; notifications will allow long ones.
+ * How long the kernel may believe names and attributes without asking. Short, until it is told of
+ * changes: a listing with details walks each path several times, so without it costs nine requests
+ * for each entry instead of one. An open is checked in any case (ESTALE), and what is not there is
+ * never believed. Links are: who follows a stale one meets a segment that is gone.
  */
-#define ENTRY_SECONDS      0.0
-#define ATTRIBUTE_SECONDS  0.0
-
-/* Listings and texts of open handles may take this much, whoever holds them open. */
-#define HANDLE_BYTES_MAX ((size_t)1 << 30)
+#define BELIEF_SECONDS      0.02
+#define LINK_BELIEF_SECONDS 0.0
 
 struct root_count {
-    pthread_mutex_t lock; /* taken alone */
+    pthread_mutex_t lock;    /* taken alone */
     struct timespec changed; /* the registry's mtime when the projects were counted */
     size_t projects;
     bool known;
@@ -39,11 +39,7 @@ struct daemon {
     struct inode_table inodes;
     struct ghosts ghosts;
     struct root_count root;
-    atomic_size_t handle_bytes;
+    struct handles handles;
 };
-
-/* Counts `bytes` against HANDLE_BYTES_MAX: 0 or -ENFILE. */
-int daemon_reserve(struct daemon *daemon, size_t bytes);
-void daemon_release(struct daemon *daemon, size_t bytes);
 
 #endif

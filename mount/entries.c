@@ -57,8 +57,8 @@ bool entries_has_meta(const struct picture *picture, const struct cshm_node *gro
 
 uint64_t entries_size(const struct cshm_node *array, const struct stat *segment)
 {
-    bool filler = segment->st_size == 1 && cshm_node_is_empty_array(array) &&
-                  !array->described->empty_rest;
+    bool filler =
+        segment->st_size == 1 && cshm_node_is_empty_array(array) && !array->described->empty_rest;
     return filler ? 0 : (uint64_t)segment->st_size;
 }
 

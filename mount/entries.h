@@ -17,9 +17,9 @@
 
 /* An array or bare node as it is now. */
 struct entries {
-    bool data;          /* `x` is there */
-    bool sidecar;       /* `x.meta` is there */
-    bool has_segment;   /* `segment` is filled: there is a file to take owner and mode from */
+    bool data;        /* `x` is there */
+    bool sidecar;     /* `x.meta` is there */
+    bool has_segment; /* `segment` is filled: there is a file to take owner and mode from */
     struct stat segment;
     const char *state;  /* "missing", "broken", "waiting", or NULL */
     const char *reason; /* or NULL */

@@ -33,7 +33,8 @@ void ghosts_init(struct ghosts *ghosts, struct inode_table *inodes)
     (void)pthread_mutex_init(&ghosts->lock, NULL);
 }
 
-/* --- Whose -------------------------------------------------------------------------------------- */
+/* --- Whose --------------------------------------------------------------------------------------
+ */
 
 /*
  * The kernel names the thread, the rule is about the process. 0 for one that cannot be seen from
@@ -54,7 +55,8 @@ static pid_t thread_group(pid_t pid)
     return pid;
 }
 
-/* --- The table, its lock held ------------------------------------------------------------------- */
+/* --- The table, its lock held -------------------------------------------------------------------
+ */
 
 static struct ghost **bucket_of(struct ghosts *ghosts, const struct inode *directory,
                                 struct cshm_text name)
@@ -109,7 +111,8 @@ static struct ghost *find(struct ghosts *ghosts, const struct inode *directory,
     return NULL;
 }
 
-/* --- From outside ------------------------------------------------------------------------------- */
+/* --- From outside -------------------------------------------------------------------------------
+ */
 
 void ghosts_finish(struct ghosts *ghosts)
 {

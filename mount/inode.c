@@ -43,7 +43,8 @@ void inode_table_finish(struct inode_table *table)
     (void)pthread_mutex_destroy(&table->lock);
 }
 
-/* --- Numbers ------------------------------------------------------------------------------------ */
+/* --- Numbers ------------------------------------------------------------------------------------
+ */
 
 /* FNV-1a's step, so that the hash of a path is that of its parent continued. */
 static uint64_t hash_more(uint64_t hash, const void *bytes, size_t length)
@@ -66,7 +67,8 @@ uint64_t inode_number_hashed(uint64_t parent, enum inode_kind kind, struct cshm_
     return hash_more(hash, key.bytes, key.length) | UINT64_C(1) << 63;
 }
 
-/* --- The table ---------------------------------------------------------------------------------- */
+/* --- The table ----------------------------------------------------------------------------------
+ */
 
 static uint64_t hash_of_key(const struct inode_key *key)
 {
@@ -82,9 +84,8 @@ static uint64_t hash_of_key(const struct inode_key *key)
 
 static struct inode_key key_of(struct inode *inode)
 {
-    struct inode_key key = {.kind = inode->kind,
-                            .parent = inode->parent,
-                            .key = {inode->key, inode->key_length}};
+    struct inode_key key = {
+        .kind = inode->kind, .parent = inode->parent, .key = {inode->key, inode->key_length}};
     if (inode->kind == INODE_ARRAY) {
         key.segment = inode_array(inode)->segment;
         key.segment_number = inode_array(inode)->number;
@@ -200,8 +201,8 @@ static struct inode *find(const struct inode_table *table, const struct inode_ke
 }
 
 /*
- * Notes the name an array was looked up by. `*copy` is the new key and comes back as the old one, to
- * be freed outside the lock; the parent it had is returned, to be dropped there.
+ * Notes the name an array was looked up by. `*copy` is the new key and comes back as the old one,
+ * to be freed outside the lock; the parent it had is returned, to be dropped there.
  */
 static struct inode *rename_array(struct inode *inode, const struct inode_key *key, char **copy)
 {

@@ -3,10 +3,10 @@
  * Identity: which object of the kernel's is which object of ours.
  *
  * A node id is the address of a struct inode. The kernel counts how often we told it one and gives
- * them back with FORGET; our own holds (a child holds its parent, a ghost its directory) are counted
- * in the same number, and at zero the inode goes. Nothing here says whether the thing still exists:
- * an inode is a name to look under, and each request looks again in the project's present picture
- * (sight.h). So a project may be replaced under the kernel's feet and no pointer dangles.
+ * them back with FORGET; our own holds (a child holds its parent, a ghost its directory) are
+ * counted in the same number, and at zero the inode goes. Nothing here says whether the thing still
+ * exists: an inode is a name to look under, and each request looks again in the project's present
+ * picture (sight.h). So a project may be replaced under the kernel's feet and no pointer dangles.
  *
  * What makes two lookups the same inode:
  *
@@ -16,15 +16,15 @@
  *   array       the segment: inode number, name, and the user on whose word it is used (the
  *               manifest's owner). One segment under several names is one inode, because the kernel
  *               keeps one backing file, one size and one set of locks per inode; a segment that was
- *               replaced is another inode, which is how stale bytes are never served. An array inode
- *               remembers the name it was last looked up by (parent and key), since its dtype and
- *               its right to exist come from the manifest.
+ *               replaced is another inode, which is how stale bytes are never served. An array
+ * inode remembers the name it was last looked up by (parent and key), since its dtype and its right
+ * to exist come from the manifest.
  *
- * st_ino is not the node id, because it must be the same in readdir (which makes no inode) and after
- * a FORGET. Arrays are even, twice their segment's number; the sidecar of the first array that names
- * a segment is the number after it: above 10,000 entries rm(1) removes in the order of inode numbers,
- * and the array has to go before its sidecar. All others are hashes of project, path and kind with
- * the top bit set, which no segment number reaches.
+ * st_ino is not the node id, because it must be the same in readdir (which makes no inode) and
+ * after a FORGET. Arrays are even, twice their segment's number; the sidecar of the first array
+ * that names a segment is the number after it: above 10,000 entries rm(1) removes in the order of
+ * inode numbers, and the array has to go before its sidecar. All others are hashes of project, path
+ * and kind with the top bit set, which no segment number reaches.
  */
 #ifndef MOUNT_INODE_H
 #define MOUNT_INODE_H
@@ -84,6 +84,9 @@ struct inode_sidecar {
     /* Guarded by the table's lock. */
     uint64_t text_hash; /* of the text when `changed` was set; 0: not looked at */
     struct timespec changed;
+    /* Of a directory's: its text sums up all below, so its length is kept for a generation. */
+    uint64_t generation;
+    size_t length;
 };
 
 static inline struct inode_array *inode_array(struct inode *inode)
@@ -113,9 +116,9 @@ struct inode_key {
     enum inode_kind kind;
     struct inode *parent;
     struct cshm_text key;
-    uint64_t number;          /* st_ino, of a new one */
-    struct picture *picture;  /* of a directory */
-    const char *segment;      /* of an array, and the next two */
+    uint64_t number;         /* st_ino, of a new one */
+    struct picture *picture; /* of a directory */
+    const char *segment;     /* of an array, and the next two */
     ino_t segment_number;
     uid_t owner;
 };
@@ -136,8 +139,8 @@ static inline fuse_ino_t inode_id(const struct inode_table *table, const struct 
 }
 
 /*
- * The inode of `key`, made if need be, with one reference more, which goes to the kernel or is given
- * back with inode_drop(). NULL: out of memory.
+ * The inode of `key`, made if need be, with one reference more, which goes to the kernel or is
+ * given back with inode_drop(). NULL: out of memory.
  */
 struct inode *inode_get(struct inode_table *table, const struct inode_key *key);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * libfuse, and everything that differs between its versions, in one place. 3.14 (Debian 12) is the
- * oldest; kernel passthrough came with 3.17. fuse_set_feature_flag() came with 3.17.3, where the
- * 32-bit `want` became a deprecated view of a wider field.
+ * oldest; kernel passthrough came with 3.17, and so did fuse_set_feature_flag(): `want` is a
+ * deprecated view of a wider field since then.
  */
 #ifndef MOUNT_LIBFUSE_H
 #define MOUNT_LIBFUSE_H
@@ -19,14 +19,6 @@
 #define LIBFUSE_HAS_PASSTHROUGH 0
 #endif
 
-#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
-#define LIBFUSE_HAS_FEATURE_FLAGS 1
-#elif FUSE_VERSION == FUSE_MAKE_VERSION(3, 17) && FUSE_HOTFIX_VERSION >= 3
-#define LIBFUSE_HAS_FEATURE_FLAGS 1
-#else
-#define LIBFUSE_HAS_FEATURE_FLAGS 0
-#endif
-
 #ifndef FUSE_CAP_HANDLE_KILLPRIV_V2
 #define FUSE_CAP_HANDLE_KILLPRIV_V2 0
 #endif
@@ -39,7 +31,7 @@ static inline bool libfuse_want(struct fuse_conn_info *connection, uint64_t feat
 {
     if (!feature)
         return false;
-#if LIBFUSE_HAS_FEATURE_FLAGS
+#if LIBFUSE_HAS_PASSTHROUGH
     return fuse_set_feature_flag(connection, feature);
 #else
     if (!(connection->capable & feature))
@@ -51,7 +43,7 @@ static inline bool libfuse_want(struct fuse_conn_info *connection, uint64_t feat
 
 static inline void libfuse_refuse(struct fuse_conn_info *connection, uint64_t feature)
 {
-#if LIBFUSE_HAS_FEATURE_FLAGS
+#if LIBFUSE_HAS_PASSTHROUGH
     fuse_unset_feature_flag(connection, feature);
 #else
     connection->want &= ~(unsigned)feature;

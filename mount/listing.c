@@ -51,7 +51,8 @@ static int add_dots(struct listing *listing, const struct inode *directory)
     return result < 0 ? result : add(listing, "..", parent, S_IFDIR);
 }
 
-/* --- Of the root -------------------------------------------------------------------------------- */
+/* --- Of the root --------------------------------------------------------------------------------
+ */
 
 static int add_projects(struct daemon *daemon, struct listing *listing)
 {
@@ -72,7 +73,8 @@ static int add_projects(struct daemon *daemon, struct listing *listing)
     return result;
 }
 
-/* --- Of a project or group ---------------------------------------------------------------------- */
+/* --- Of a project or group ----------------------------------------------------------------------
+ */
 
 struct scene {
     struct listing *listing;
@@ -131,7 +133,8 @@ static int add_nodes(struct daemon *daemon, struct listing *listing, struct inod
     return result;
 }
 
-/* --- From outside ------------------------------------------------------------------------------- */
+/* --- From outside -------------------------------------------------------------------------------
+ */
 
 int listing_create(struct daemon *daemon, struct inode *directory, struct listing **out)
 {
@@ -143,25 +146,24 @@ int listing_create(struct daemon *daemon, struct inode *directory, struct listin
         result = add_projects(daemon, listing);
     else if (result == 0)
         result = add_nodes(daemon, listing, directory);
-    size_t size = listing->capacity * sizeof *listing->entries + listing->names_capacity;
-    if (result == 0)
-        result = daemon_reserve(daemon, size);
-    if (result == 0)
-        listing->reserved = size;
     if (result < 0) {
-        listing_destroy(daemon, listing);
+        listing_destroy(listing);
         return result;
     }
     *out = listing;
     return 0;
 }
 
-void listing_destroy(struct daemon *daemon, struct listing *listing)
+void listing_destroy(struct listing *listing)
 {
     if (!listing)
         return;
-    daemon_release(daemon, listing->reserved);
     free(listing->entries);
     free(listing->names);
     free(listing);
+}
+
+size_t listing_bytes(const struct listing *listing)
+{
+    return sizeof *listing + listing->capacity * sizeof *listing->entries + listing->names_capacity;
 }

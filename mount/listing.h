@@ -23,8 +23,7 @@ struct listing {
     char *names; /* each with its NUL */
     size_t names_length;
     size_t names_capacity;
-    size_t reserved; /* bytes counted against the daemon's limit */
-    bool served;     /* something was read from it */
+    bool served; /* something was read from it */
 };
 
 static inline const char *listing_name(const struct listing *listing, size_t i)
@@ -32,8 +31,11 @@ static inline const char *listing_name(const struct listing *listing, size_t i)
     return listing->names + listing->entries[i].name;
 }
 
-/* Of any directory, with "." and "..". 0, -ENOENT, -ENFILE (too many open listings), -ENOMEM. */
+/* Of any directory, with "." and "..". 0, -ENOENT, -ENOMEM. */
 int listing_create(struct daemon *daemon, struct inode *directory, struct listing **out);
-void listing_destroy(struct daemon *daemon, struct listing *listing);
+void listing_destroy(struct listing *listing);
+
+/* Memory it takes. */
+size_t listing_bytes(const struct listing *listing);
 
 #endif

@@ -19,21 +19,8 @@
 #include "ops.h"
 #include "options.h"
 
-/* --- The daemon's state ------------------------------------------------------------------------- */
-
-int daemon_reserve(struct daemon *daemon, size_t bytes)
-{
-    size_t before = atomic_fetch_add(&daemon->handle_bytes, bytes);
-    if (before + bytes <= HANDLE_BYTES_MAX && before + bytes >= before)
-        return 0;
-    atomic_fetch_sub(&daemon->handle_bytes, bytes);
-    return -ENFILE;
-}
-
-void daemon_release(struct daemon *daemon, size_t bytes)
-{
-    atomic_fetch_sub(&daemon->handle_bytes, bytes);
-}
+/* --- The daemon's state -------------------------------------------------------------------------
+ */
 
 static int daemon_init(struct daemon *daemon, const struct options *options,
                        struct cshm_error *error)
@@ -48,6 +35,7 @@ static int daemon_init(struct daemon *daemon, const struct options *options,
     access_init(&daemon->access, options->access, daemon->store->shm_fd);
     (void)pthread_mutex_init(&daemon->root.lock, NULL);
     ghosts_init(&daemon->ghosts, &daemon->inodes);
+    handles_init(&daemon->handles);
     if (inode_table_init(&daemon->inodes) < 0 ||
         pictures_init(&daemon->pictures, daemon->store) < 0)
         return cshm_fail(error, -ENOMEM, "out of memory");
@@ -63,6 +51,7 @@ static void daemon_finish(struct daemon *daemon)
     if (daemon->pictures.buckets)
         pictures_finish(&daemon->pictures);
     if (daemon->shm_path) {
+        handles_finish(&daemon->handles);
         (void)pthread_mutex_destroy(&daemon->root.lock);
         access_finish(&daemon->access);
     }
@@ -70,15 +59,51 @@ static void daemon_finish(struct daemon *daemon)
     cshm_store_close(daemon->store);
 }
 
-/* --- The first answer --------------------------------------------------------------------------- */
+/* --- Signals ------------------------------------------------------------------------------------
+ */
+
+/*
+ * They end the loop, and only that: libfuse mounts and unmounts for a user with a helper program,
+ * and gives up when a signal interrupts its waiting for it.
+ */
+static void hold_signals(sigset_t *before)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &set, before);
+}
+
+static void let_signals(const sigset_t *before)
+{
+    (void)pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
+/* --- The first answer ---------------------------------------------------------------------------
+ */
 
 struct starter {
     struct daemon *daemon;
+    struct fuse_session *session;
     const char *mountpoint;
     struct life *life;
     pthread_t main_thread;
     bool failed;
 };
+
+static void say_ready(const struct starter *starter, enum access_mode mode)
+{
+    char status[512];
+    (void)snprintf(status, sizeof status, "%s: access by %s (%s)", starter->mountpoint,
+                   access_name(mode), starter->daemon->access.why);
+    log_line(LOG_INFO, "%s", status);
+    bool was_starting = starter->life->parent >= 0;
+    life_ready(starter->life, status);
+    if (was_starting) /* once for who started it, once for the log */
+        log_line(LOG_INFO, "%s", status);
+}
 
 /*
  * Asks the mount a question, from a thread beside those that answer it. When that is done the
@@ -87,28 +112,23 @@ struct starter {
 static void *start_up(void *argument)
 {
     struct starter *starter = argument;
-    struct access *access = &starter->daemon->access;
     struct statvfs space;
     int asked = statvfs(starter->mountpoint, &space) < 0 ? -errno : 0;
-    enum access_mode mode = atomic_load(&access->mode);
-    if (asked == 0 && (mode == ACCESS_PASSTHROUGH || mode == ACCESS_SYMLINK)) {
-        char status[512];
-        (void)snprintf(status, sizeof status, "%s: access by %s (%s)", starter->mountpoint,
-                       access_name(mode), access->why);
-        log_line(LOG_INFO, "%s", status);
-        bool was_terminal = starter->life->parent >= 0;
-        life_ready(starter->life, status);
-        if (was_terminal) /* once for the terminal, once for the log */
-            log_line(LOG_INFO, "%s", status);
+    enum access_mode mode = atomic_load(&starter->daemon->access.mode);
+    bool decided = mode == ACCESS_PASSTHROUGH || mode == ACCESS_SYMLINK;
+    if (decided && asked == 0) {
+        say_ready(starter, mode);
         return NULL;
     }
+    if (fuse_session_exited(starter->session)) /* unmounted or told to end already */
+        return NULL;
     if (mode == ACCESS_FAILED)
-        log_line(LOG_ERR, "--access=passthrough: %s", access->why);
+        log_line(LOG_ERR, "--access=passthrough: %s", starter->daemon->access.why);
     else
         log_line(LOG_ERR, "%s: mounted, but it does not answer: %s", starter->mountpoint,
                  strerror(asked < 0 ? -asked : EIO));
     starter->failed = true;
-    /* libfuse before 3.18 notices the end of a session only when a signal wakes its main thread. */
+    /* libfuse notices the end of a session when a signal wakes its main thread. */
     (void)pthread_kill(starter->main_thread, SIGTERM);
     return NULL;
 }
@@ -116,16 +136,15 @@ static void *start_up(void *argument)
 /* Signals are for the main thread. */
 static int run_beside(pthread_t *thread, struct starter *starter)
 {
-    sigset_t all;
     sigset_t before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_BLOCK, &all, &before);
+    hold_signals(&before);
     int result = pthread_create(thread, NULL, start_up, starter);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    let_signals(&before);
     return -result;
 }
 
-/* --- The session -------------------------------------------------------------------------------- */
+/* --- The session --------------------------------------------------------------------------------
+ */
 
 /* Requests until unmounted (0), or a signal (its number), or an error (negative errno). */
 static int loop(struct fuse_session *session, const struct options *options)
@@ -140,28 +159,38 @@ static int loop(struct fuse_session *session, const struct options *options)
     return result;
 }
 
-static int serve(struct daemon *daemon, struct fuse_session *session,
-                 const struct options *options, const char *mountpoint, struct life *life)
+/* With signals held at both ends of the loop. The exit status. */
+static int serve(struct starter *starter, const struct options *options, const sigset_t *before)
 {
-    struct starter starter = {.daemon = daemon,
-                              .mountpoint = mountpoint,
-                              .life = life,
-                              .main_thread = pthread_self()};
+    sigset_t held;
     pthread_t thread;
-    if (run_beside(&thread, &starter) < 0) {
+    if (run_beside(&thread, starter) < 0) {
         log_line(LOG_ERR, "cannot make a thread");
+        fuse_session_unmount(starter->session);
         return 1;
     }
-    int result = loop(session, options);
+    let_signals(before);
+    int result = loop(starter->session, options);
+    hold_signals(&held);
     life_stopping();
     /* What was asked and not answered yet fails with this, also the starter's own question. */
-    fuse_session_unmount(session);
+    fuse_session_unmount(starter->session);
     (void)pthread_join(thread, NULL);
     if (result < 0)
-        log_line(LOG_ERR, "%s: %s", mountpoint, strerror(-result));
+        log_line(LOG_ERR, "%s: %s", starter->mountpoint, strerror(-result));
     else
-        log_debug("%s: unmounted", mountpoint);
-    return result < 0 || starter.failed ? 1 : 0;
+        log_debug("%s: unmounted", starter->mountpoint);
+    return result < 0 || starter->failed ? 1 : 0;
+}
+
+static int cannot_mount(const char *mountpoint)
+{
+    bool usable = access("/dev/fuse", R_OK | W_OK) == 0;
+    log_line(LOG_ERR, "%s: cannot mount%s", mountpoint,
+             usable ? ""
+                    : ": /dev/fuse is not there or not for this user (modprobe fuse; chmod 666 "
+                      "/dev/fuse)");
+    return 1;
 }
 
 static int run_session(struct daemon *daemon, struct options *options, const char *mountpoint,
@@ -171,23 +200,25 @@ static int run_session(struct daemon *daemon, struct options *options, const cha
         fuse_session_new(&options->fuse, &ops_table, sizeof ops_table, daemon);
     if (!session)
         return 2; /* an option it does not know; it has said which */
+    struct starter starter = {.daemon = daemon,
+                              .session = session,
+                              .mountpoint = mountpoint,
+                              .life = life,
+                              .main_thread = pthread_self()};
     int status = 1;
+    sigset_t before;
+    hold_signals(&before);
     if (fuse_set_signal_handlers(session) == 0) {
-        if (fuse_session_mount(session, mountpoint) == 0)
-            status = serve(daemon, session, options, mountpoint, life);
-        else
-            log_line(LOG_ERR, "%s: cannot mount%s", mountpoint,
-                     access("/dev/fuse", R_OK | W_OK) < 0
-                         ? ": /dev/fuse is missing or not for this user (modprobe fuse; chmod 666 "
-                           "/dev/fuse)"
-                         : "");
+        status = fuse_session_mount(session, mountpoint) == 0 ? serve(&starter, options, &before)
+                                                              : cannot_mount(mountpoint);
         fuse_remove_signal_handlers(session);
     }
     fuse_session_destroy(session);
     return status;
 }
 
-/* --- main --------------------------------------------------------------------------------------- */
+/* --- main ---------------------------------------------------------------------------------------
+ */
 
 /* One descriptor per open array for a moment, and per directory: not to stop at 1,024. */
 static void raise_file_limit(void)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The directory that is mounted on: what is there now, and clearing away what a dead daemon left. */
+/* The directory that is mounted on: what is there now, and clearing away what a dead daemon left.
+ */
 #ifndef MOUNT_MOUNTPOINT_H
 #define MOUNT_MOUNTPOINT_H
 

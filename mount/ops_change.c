@@ -11,7 +11,8 @@
 #include "sight.h"
 #include "store/segment.h"
 
-/* --- Removing ----------------------------------------------------------------------------------- */
+/* --- Removing -----------------------------------------------------------------------------------
+ */
 
 /* Why something failed is in the log; the kernel has room for a number only. */
 static int told(const struct picture *picture, int result, const struct cshm_error *error)
@@ -58,7 +59,8 @@ static int remove_sidecar(struct picture *picture, const struct entry *entry)
                 &error);
 }
 
-/* What stays of a `.meta` (kind, where it came from, why it is broken) is not the user's to remove. */
+/* What stays of a `.meta` (kind, where it came from, why it is broken) is not the user's to remove.
+ */
 static int remove_meta(struct picture *picture, const struct cshm_node *group)
 {
     struct cshm_error error = {0};
@@ -123,8 +125,8 @@ void ops_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
     struct daemon *daemon = ops_daemon(request);
     struct inode *directory = inode_from_id(&daemon->inodes, parent);
     /* At the top there are only directories, and the kernel knows. */
-    int result = directory->kind == INODE_ROOT ? -EISDIR
-                                               : unlink_in(daemon, request, directory, name);
+    int result =
+        directory->kind == INODE_ROOT ? -EISDIR : unlink_in(daemon, request, directory, name);
     ops_reply_result(request, result);
 }
 
@@ -155,11 +157,10 @@ static int remove_group(struct inode *directory, const char *name)
         entry_find(picture, group, name, &entry);
     struct cshm_error error = {0};
     if (entry.kind == ENTRY_GROUP)
-        result = entry.node->first ? -ENOTEMPTY
-                                   : told(picture,
-                                          picture_change(picture, CSHM_REMOVE_GROUP, entry.node,
-                                                         &error),
-                                          &error);
+        result = entry.node->first
+                     ? -ENOTEMPTY
+                     : told(picture, picture_change(picture, CSHM_REMOVE_GROUP, entry.node, &error),
+                            &error);
     else
         result = entry.kind == ENTRY_NONE ? -ENOENT : -ENOTDIR;
     picture_write_end(picture);
@@ -178,7 +179,8 @@ void ops_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
         ops_reply_result(request, remove_project(daemon, name));
 }
 
-/* --- Attributes --------------------------------------------------------------------------------- */
+/* --- Attributes ---------------------------------------------------------------------------------
+ */
 
 enum {
     WHICH_OWNER = FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID,
@@ -245,7 +247,8 @@ static int set_array(struct daemon *daemon, fuse_req_t request, struct inode *in
     return set_times(fd, wanted, which);
 }
 
-/* Of a project's directory: its manifest's, which needs a change of the store. Times are nobody's. */
+/* Of a project's directory: its manifest's, which needs a change of the store. Times are nobody's.
+ */
 static int set_project(const struct stat *now, const struct stat *wanted, int which)
 {
     bool mode = which & FUSE_SET_ATTR_MODE && (wanted->st_mode & 0777) != (now->st_mode & 0777);
@@ -283,10 +286,11 @@ void ops_setattr(fuse_req_t request, fuse_ino_t id, struct stat *attributes, int
     if (result < 0)
         ops_reply_result(request, result);
     else
-        (void)fuse_reply_attr(request, &st, ATTRIBUTE_SECONDS);
+        (void)fuse_reply_attr(request, &st, ops_belief(daemon, inode));
 }
 
-/* --- What a tree of arrays does not have, or not yet -------------------------------------------- */
+/* --- What a tree of arrays does not have, or not yet --------------------------------------------
+ */
 
 /* Plain files at the top are refused for good; making arrays and groups is not built yet. */
 static int refuse_new(fuse_ino_t parent, bool directory)
@@ -310,8 +314,7 @@ void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t 
 void ops_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
 {
     (void)name, (void)device;
-    ops_reply_result(request,
-                     S_ISREG(mode) ? refuse_new(parent, false) : -EPERM);
+    ops_reply_result(request, S_ISREG(mode) ? refuse_new(parent, false) : -EPERM);
 }
 
 void ops_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name)

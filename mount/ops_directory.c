@@ -8,6 +8,7 @@
 #include "ops.h"
 
 struct directory_handle {
+    struct handle handle;
     struct listing *listing;
 };
 
@@ -16,31 +17,47 @@ static struct directory_handle *handle_of(const struct fuse_file_info *file)
     return (struct directory_handle *)(uintptr_t)file->fh;
 }
 
+static void destroy_handle(struct handle *handle)
+{
+    struct directory_handle *directory = (struct directory_handle *)handle;
+    listing_destroy(directory->listing);
+    free(directory);
+}
+
+static int open_directory(struct daemon *daemon, struct inode *inode, struct directory_handle **out)
+{
+    struct directory_handle *handle = calloc(1, sizeof *handle);
+    if (!handle)
+        return -ENOMEM;
+    int result = listing_create(daemon, inode, &handle->listing);
+    if (result == 0)
+        result = handle_add(&daemon->handles, &handle->handle, listing_bytes(handle->listing),
+                            destroy_handle);
+    if (result < 0)
+        destroy_handle(&handle->handle);
+    else
+        *out = handle;
+    return result;
+}
+
 void ops_opendir(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
 {
     struct daemon *daemon = ops_daemon(request);
-    struct directory_handle *handle = calloc(1, sizeof *handle);
-    int result = handle ? listing_create(daemon, inode_from_id(&daemon->inodes, id),
-                                         &handle->listing)
-                        : -ENOMEM;
+    struct directory_handle *handle = NULL;
+    int result = open_directory(daemon, inode_from_id(&daemon->inodes, id), &handle);
     if (result < 0) {
-        free(handle);
         ops_reply_result(request, result);
         return;
     }
     file->fh = (uint64_t)(uintptr_t)handle;
-    if (fuse_reply_open(request, file) < 0) {
-        listing_destroy(daemon, handle->listing);
-        free(handle);
-    }
+    if (fuse_reply_open(request, file) < 0)
+        handle_end(&daemon->handles, &handle->handle);
 }
 
 void ops_releasedir(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
 {
     (void)id;
-    struct directory_handle *handle = handle_of(file);
-    listing_destroy(ops_daemon(request), handle->listing);
-    free(handle);
+    handle_end(&ops_daemon(request)->handles, &handle_of(file)->handle);
     ops_reply_result(request, 0);
 }
 
@@ -57,7 +74,11 @@ static void rewind_listing(struct daemon *daemon, struct inode *directory,
     struct listing *fresh;
     if (!handle->listing->served || listing_create(daemon, directory, &fresh) < 0)
         return;
-    listing_destroy(daemon, handle->listing);
+    if (handle_resize(&daemon->handles, &handle->handle, listing_bytes(fresh)) < 0) {
+        listing_destroy(fresh);
+        return;
+    }
+    listing_destroy(handle->listing);
     handle->listing = fresh;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Callbacks: open files. Of arrays only opening and closing comes here; the kernel does the rest. */
+/* Callbacks: open files. Of arrays only opening and closing comes here; the kernel does the rest.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -23,7 +24,8 @@ void ops_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
     if (result == -ENOENT && inode->kind == INODE_SIDECAR) /* opening a ghost ends it */
         (void)ghost_lay(&daemon->ghosts, inode->parent, stem, fuse_req_ctx(request)->pid);
     if (result < 0) {
-        /* What was replaced or removed meanwhile: the kernel looks the name up again and retries. */
+        /* What was replaced or removed meanwhile: the kernel looks the name up again and retries.
+         */
         ops_reply_result(request, result == -ENOENT ? -ESTALE : result);
         return;
     }

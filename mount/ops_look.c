@@ -17,12 +17,22 @@ void ops_init(void *userdata, struct fuse_conn_info *connection)
     access_negotiate(&daemon->access, connection);
 }
 
-/* --- Lookup ------------------------------------------------------------------------------------- */
+/* --- Lookup -------------------------------------------------------------------------------------
+ */
 
-static void fill_timeouts(struct fuse_entry_param *out)
+double ops_belief(const struct daemon *daemon, const struct inode *inode)
 {
-    out->attr_timeout = ATTRIBUTE_SECONDS;
-    out->entry_timeout = ENTRY_SECONDS;
+    bool is_link =
+        inode->kind == INODE_ARRAY && atomic_load(&daemon->access.mode) == ACCESS_SYMLINK;
+    return is_link ? LINK_BELIEF_SECONDS : BELIEF_SECONDS;
+}
+
+/* What was found is the kernel's now. */
+static void fill_entry(const struct daemon *daemon, const struct inode *inode,
+                       struct fuse_entry_param *out)
+{
+    out->ino = inode_id(&daemon->inodes, inode);
+    out->entry_timeout = out->attr_timeout = ops_belief(daemon, inode);
 }
 
 static int resolve_project(struct daemon *daemon, const char *name, struct fuse_entry_param *out)
@@ -37,10 +47,8 @@ static int resolve_project(struct daemon *daemon, const char *name, struct fuse_
     int result = picture_refresh(picture);
     struct inode *inode = NULL;
     if (result == 0) {
-        struct inode_key key = {.kind = INODE_DIRECTORY,
-                                .parent = root,
-                                .key = cshm_text(name),
-                                .picture = picture};
+        struct inode_key key = {
+            .kind = INODE_DIRECTORY, .parent = root, .key = cshm_text(name), .picture = picture};
         key.number = inode_number_hashed(root->number, key.kind, key.key);
         inode = inode_get(&daemon->inodes, &key);
         result = inode ? sight_begin(daemon, inode, &sight) : -ENOMEM;
@@ -50,7 +58,7 @@ static int resolve_project(struct daemon *daemon, const char *name, struct fuse_
         sight_end(&sight);
     }
     if (result == 0)
-        out->ino = inode_id(&daemon->inodes, inode);
+        fill_entry(daemon, inode, out);
     else if (inode)
         inode_drop(&daemon->inodes, inode, 1);
     picture_put(picture);
@@ -71,16 +79,14 @@ static int resolve_ghost(struct daemon *daemon, fuse_req_t request, struct inode
                          const char *name, struct fuse_entry_param *out)
 {
     struct cshm_text stem = {name, sidecar_stem(name)};
-    if (stem.length == 0 || !ghost_seen(&daemon->ghosts, directory, stem,
-                                        fuse_req_ctx(request)->pid, &out->attr))
+    if (stem.length == 0 ||
+        !ghost_seen(&daemon->ghosts, directory, stem, fuse_req_ctx(request)->pid, &out->attr))
         return -ENOENT;
     struct inode_key key = {.kind = INODE_SIDECAR, .parent = directory, .key = stem};
     struct inode *inode = inode_get(&daemon->inodes, &key);
     if (!inode)
         return -ENOMEM;
-    out->ino = inode_id(&daemon->inodes, inode);
-    out->entry_timeout = 0;
-    out->attr_timeout = 0;
+    out->ino = inode_id(&daemon->inodes, inode); /* and no timeouts: for this process only */
     return 0;
 }
 
@@ -124,7 +130,7 @@ static int resolve_entry(struct daemon *daemon, fuse_req_t request, struct inode
     if (result == 1)
         return resolve_ghost(daemon, request, directory, name, out);
     if (result == 0)
-        out->ino = inode_id(&daemon->inodes, inode);
+        fill_entry(daemon, inode, out);
     else if (inode)
         inode_drop(&daemon->inodes, inode, 1);
     return result;
@@ -134,7 +140,6 @@ int ops_resolve(struct daemon *daemon, fuse_req_t request, struct inode *parent,
                 struct fuse_entry_param *out)
 {
     memset(out, 0, sizeof *out);
-    fill_timeouts(out);
     if (parent->kind == INODE_ROOT)
         return resolve_project(daemon, name, out);
     return resolve_entry(daemon, request, parent, name, out);
@@ -144,8 +149,7 @@ void ops_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
     struct daemon *daemon = ops_daemon(request);
     struct fuse_entry_param entry;
-    int result =
-        ops_resolve(daemon, request, inode_from_id(&daemon->inodes, parent), name, &entry);
+    int result = ops_resolve(daemon, request, inode_from_id(&daemon->inodes, parent), name, &entry);
     if (result < 0)
         ops_reply_result(request, result);
     else if (fuse_reply_entry(request, &entry) < 0) /* nobody heard it, nobody will forget it */
@@ -168,7 +172,8 @@ void ops_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data 
     fuse_reply_none(request);
 }
 
-/* --- Attributes --------------------------------------------------------------------------------- */
+/* --- Attributes ---------------------------------------------------------------------------------
+ */
 
 int ops_attributes(struct daemon *daemon, fuse_req_t request, struct inode *inode, struct stat *out)
 {
@@ -187,8 +192,8 @@ int ops_attributes(struct daemon *daemon, fuse_req_t request, struct inode *inod
         return 0;
     }
     struct cshm_text stem = {inode->key, inode->key_length};
-    if (inode->kind == INODE_SIDECAR && ghost_seen(&daemon->ghosts, inode->parent, stem,
-                                                   fuse_req_ctx(request)->pid, out))
+    if (inode->kind == INODE_SIDECAR &&
+        ghost_seen(&daemon->ghosts, inode->parent, stem, fuse_req_ctx(request)->pid, out))
         return 0;
     return result;
 }
@@ -197,12 +202,14 @@ void ops_getattr(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
 {
     (void)file;
     struct daemon *daemon = ops_daemon(request);
+    struct inode *inode = inode_from_id(&daemon->inodes, id);
+    double belief = ops_belief(daemon, inode);
     struct stat st;
-    int result = ops_attributes(daemon, request, inode_from_id(&daemon->inodes, id), &st);
+    int result = ops_attributes(daemon, request, inode, &st);
     if (result < 0)
         ops_reply_result(request, result);
     else
-        (void)fuse_reply_attr(request, &st, ATTRIBUTE_SECONDS);
+        (void)fuse_reply_attr(request, &st, belief);
 }
 
 void ops_readlink(fuse_req_t request, fuse_ino_t id)
@@ -215,8 +222,8 @@ void ops_readlink(fuse_req_t request, fuse_ino_t id)
         return;
     }
     /* The inode is the segment, so its link never changes. */
-    int length = snprintf(target, sizeof target, "%s/%s", daemon->shm_path,
-                          inode_array(inode)->segment);
+    int length =
+        snprintf(target, sizeof target, "%s/%s", daemon->shm_path, inode_array(inode)->segment);
     if (length < 0 || (size_t)length >= sizeof target)
         ops_reply_result(request, -ENAMETOOLONG);
     else

@@ -42,7 +42,8 @@ static const char usage[] =
     "  -h, --help           this text\n"
     "  -V, --version        version\n";
 
-/* --- Options proper ----------------------------------------------------------------------------- */
+/* --- Options proper -----------------------------------------------------------------------------
+ */
 
 static const struct option long_options[] = {
     {"root", required_argument, NULL, 'R'},   {"shm-dir", required_argument, NULL, 'S'},
@@ -127,7 +128,8 @@ static bool one_dash_is_long(int argc, char **argv)
     const char *name = argv[next] + 1;
     size_t length = strcspn(name, "=");
     for (const struct option *option = long_options; option->name; option++)
-        if (length > 1 && strlen(option->name) == length && strncmp(option->name, name, length) == 0)
+        if (length > 1 && strlen(option->name) == length &&
+            strncmp(option->name, name, length) == 0)
             return true;
     return false;
 }
@@ -162,9 +164,13 @@ static enum options_outcome take_command_line(int argc, char **argv, struct opti
     return OPTIONS_RUN;
 }
 
-/* --- Options behind -o -------------------------------------------------------------------------- */
+/* --- Options behind -o --------------------------------------------------------------------------
+ */
 
-#define WORD(text, member) {text, offsetof(struct words, member), 1}
+#define WORD(text, member)                                                                         \
+    {                                                                                              \
+        text, offsetof(struct words, member), 1                                                    \
+    }
 
 /* What mount(8) and fstab lines carry that is no business of a file system's is left out. */
 static const struct fuse_opt mount_options[] = {
@@ -233,7 +239,8 @@ static bool parse_access(const char *word, enum access_wish *out)
     return false;
 }
 
-/* --- Together ----------------------------------------------------------------------------------- */
+/* --- Together -----------------------------------------------------------------------------------
+ */
 
 static enum options_outcome settle(struct options *out, struct words *words)
 {

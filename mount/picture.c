@@ -14,7 +14,8 @@
 
 enum { FIRST_BUCKETS = 64, SETTLED_SECONDS = 2, MANY_NODES = 10000 };
 
-/* --- The table ---------------------------------------------------------------------------------- */
+/* --- The table ----------------------------------------------------------------------------------
+ */
 
 int pictures_init(struct pictures *pictures, struct cshm_store *store)
 {
@@ -163,9 +164,8 @@ void pictures_sweep(struct pictures *pictures, char *const *present, size_t coun
     for (size_t i = 0; i < pictures->bucket_count; i++) {
         for (struct picture **link = &pictures->buckets[i]; *link;) {
             struct picture *picture = *link;
-            if (picture->references > 0 ||
-                (count > 0 &&
-                 bsearch(&picture->name, present, count, sizeof *present, compare_names))) {
+            if (picture->references > 0 || (count > 0 && bsearch(&picture->name, present, count,
+                                                                 sizeof *present, compare_names))) {
                 link = &picture->next;
                 continue;
             }
@@ -183,7 +183,8 @@ void pictures_sweep(struct pictures *pictures, char *const *present, size_t coun
     }
 }
 
-/* --- Loading ------------------------------------------------------------------------------------ */
+/* --- Loading ------------------------------------------------------------------------------------
+ */
 
 static int look_at_manifest(const struct pictures *pictures, const char *name, struct stat *st)
 {
@@ -247,8 +248,8 @@ static void show(struct picture *picture, const struct cshm_project *fresh,
 }
 
 /*
- * Remembers a manifest that is not to be shown, so that it is not parsed for every request. `looked`
- * was taken before it was read: a writer may have gone on since.
+ * Remembers a manifest that is not to be shown, so that it is not parsed for every request.
+ * `looked` was taken before it was read: a writer may have gone on since.
  */
 static void remember_failure(struct picture *picture, const struct stat *looked, bool retry_later)
 {
@@ -324,7 +325,8 @@ static int load(struct picture *picture)
         result = make_closed(picture, &fresh);
     if (result < 0)
         cshm_project_finish(&fresh);
-    if (result == -ENOENT || result == -EPERM) { /* -EPERM: a link or a device, which is no project */
+    if (result == -ENOENT ||
+        result == -EPERM) { /* -EPERM: a link or a device, which is no project */
         show(picture, NULL, NULL, false);
         return -ENOENT;
     }
@@ -401,7 +403,8 @@ bool picture_is_listed(struct pictures *pictures, const char *name)
     return listed;
 }
 
-/* --- Changing ----------------------------------------------------------------------------------- */
+/* --- Changing -----------------------------------------------------------------------------------
+ */
 
 int picture_write(struct picture *picture)
 {
@@ -475,8 +478,8 @@ int picture_change(struct picture *picture, enum cshm_change_kind kind,
     if (kind != CSHM_REMOVE_ATTRIBUTES)
         census_leave(&picture->census, node);
     struct cshm_change change = {.kind = kind, .path = path, .depth = depth};
-    result = cshm_project_change(picture->all->store, picture->name, &picture->project, &change,
-                                 error);
+    result =
+        cshm_project_change(picture->all->store, picture->name, &picture->project, &change, error);
     free(path);
     if (result < 0) {
         forget(picture);

@@ -7,8 +7,8 @@
  * from it are valid while its lock is held; kept ones only for the generation they were found in.
  *
  * Lock order, outermost first: picture.loading, picture.lock, then the inode table's lock, or the
- * registry's lock file (store.h). The table of pictures has a lock of its own, taken alone. A reader
- * waits for a writer, and a writer of ours may wait five seconds for the registry's lock.
+ * registry's lock file (store.h). The table of pictures has a lock of its own, taken alone. A
+ * reader waits for a writer, and a writer of ours may wait five seconds for the registry's lock.
  */
 #ifndef MOUNT_PICTURE_H
 #define MOUNT_PICTURE_H
@@ -60,9 +60,9 @@ void picture_hold(struct picture *picture);
 void picture_put(struct picture *picture);
 
 /*
- * Brings it up to date with the manifest; loads once however many ask at the same time. 0 when there
- * is something to show; -ENOENT; other negative errno when it cannot be read. Holds no lock after.
- * For the thread that watches the registry as well as for requests.
+ * Brings it up to date with the manifest; loads once however many ask at the same time. 0 when
+ * there is something to show; -ENOENT; other negative errno when it cannot be read. Holds no lock
+ * after. For the thread that watches the registry as well as for requests.
  */
 int picture_refresh(struct picture *picture);
 
@@ -72,7 +72,7 @@ int picture_read(struct picture *picture);
 /* Up to date and locked for a change. */
 int picture_write(struct picture *picture);
 
-void picture_unlock(struct picture *picture);      /* after picture_read() */
+void picture_unlock(struct picture *picture);    /* after picture_read() */
 void picture_write_end(struct picture *picture); /* after picture_write() */
 
 /*

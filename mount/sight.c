@@ -11,7 +11,8 @@
 
 enum { BLOCK_SIZE = 4096, RECENT_NANOSECONDS = 50 * 1000 * 1000 };
 
-/* --- From inode to node ------------------------------------------------------------------------- */
+/* --- From inode to node -------------------------------------------------------------------------
+ */
 
 struct cshm_node *sight_directory_node(struct inode *inode)
 {
@@ -134,7 +135,8 @@ void sight_end(struct sight *sight)
     sight->directory = NULL;
 }
 
-/* --- Attributes --------------------------------------------------------------------------------- */
+/* --- Attributes ---------------------------------------------------------------------------------
+ */
 
 /* Counting names costs a listing, so it is done once per change of the registry. */
 static size_t count_projects(struct daemon *daemon, const struct stat *registry)
@@ -218,7 +220,8 @@ int sight_attributes(struct daemon *daemon, struct inode *inode, const struct si
     return view_of(inode)->attributes(daemon, inode, sight, out);
 }
 
-/* --- From entry to inode ------------------------------------------------------------------------ */
+/* --- From entry to inode ------------------------------------------------------------------------
+ */
 
 uint64_t sight_number(const struct inode *directory, const struct picture *picture,
                       const struct entry *entry)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sight: an inode (a name to look under) looked up in the present picture of its project, and what
- * the kernel is told about it. While a sight is held the picture is locked for reading: nothing that
- * waits for other people may happen under it.
+ * the kernel is told about it. While a sight is held the picture is locked for reading: nothing
+ * that waits for other people may happen under it.
  */
 #ifndef MOUNT_SIGHT_H
 #define MOUNT_SIGHT_H
@@ -38,9 +38,10 @@ int sight_attributes(struct daemon *daemon, struct inode *inode, const struct si
                      struct stat *out);
 int sight_root_attributes(struct daemon *daemon, struct stat *out);
 
-/* The inode of an entry found in `directory`, with one reference for the kernel. NULL: no memory. */
-struct inode *sight_enter(struct daemon *daemon, struct inode *directory,
-                          struct picture *picture, const struct entry *entry);
+/* The inode of an entry found in `directory`, with one reference for the kernel. NULL: no memory.
+ */
+struct inode *sight_enter(struct daemon *daemon, struct inode *directory, struct picture *picture,
+                          const struct entry *entry);
 
 /* st_ino of an entry without making an inode of it. */
 uint64_t sight_number(const struct inode *directory, const struct picture *picture,

@@ -22,8 +22,8 @@ static int raw_attributes(struct daemon *daemon, struct inode *inode, const stru
     out->st_ctim = segment->st_ctim;
     if (atomic_load(&daemon->access.mode) == ACCESS_SYMLINK) {
         out->st_mode = S_IFLNK | 0777;
-        out->st_size = (off_t)(strlen(daemon->shm_path) + 1 +
-                               strlen(sight->node->described->segment));
+        out->st_size =
+            (off_t)(strlen(daemon->shm_path) + 1 + strlen(sight->node->described->segment));
         return 0;
     }
     out->st_mode = S_IFREG | (segment->st_mode & 0777);

@@ -22,12 +22,14 @@
  * that answered has come back from answering.
  */
 struct text_handle {
+    struct handle handle;
     atomic_uint references;
     size_t length;
     char bytes[];
 };
 
-/* --- The text ----------------------------------------------------------------------------------- */
+/* --- The text -----------------------------------------------------------------------------------
+ */
 
 static const char *user_name(uid_t uid, char out[64])
 {
@@ -69,34 +71,55 @@ static int render(const struct sight *sight, struct cshm_buffer *out)
  * mtime moves when the text does, for editors look at it; the manifest's moves with any change of
  * the project. Remembered while the inode is known.
  */
-static struct timespec text_changed(struct daemon *daemon, struct inode *inode,
-                                    const struct cshm_buffer *text, struct timespec manifest)
+static void note_text(struct inode_sidecar *sidecar, const struct cshm_buffer *text,
+                      struct timespec manifest)
 {
-    struct inode_sidecar *sidecar = inode_sidecar(inode);
     uint64_t hash = cshm_hash(text->bytes, text->length) | 1;
-    (void)pthread_mutex_lock(&daemon->inodes.lock);
-    if (sidecar->text_hash != hash) {
-        bool is_new = sidecar->text_hash == 0;
-        bool moved = manifest.tv_sec != sidecar->changed.tv_sec ||
-                     manifest.tv_nsec != sidecar->changed.tv_nsec;
-        if (is_new || moved) /* the manifest's change is this one */
-            sidecar->changed = manifest;
-        else /* the segment's: gone, come back, or longer */
-            (void)clock_gettime(CLOCK_REALTIME, &sidecar->changed);
-        sidecar->text_hash = hash;
-    }
-    struct timespec changed = sidecar->changed;
-    (void)pthread_mutex_unlock(&daemon->inodes.lock);
-    return changed;
+    if (sidecar->text_hash == hash)
+        return;
+    bool is_new = sidecar->text_hash == 0;
+    bool moved =
+        manifest.tv_sec != sidecar->changed.tv_sec || manifest.tv_nsec != sidecar->changed.tv_nsec;
+    if (is_new || moved) /* the manifest's change is this one */
+        sidecar->changed = manifest;
+    else /* the segment's: gone, come back, or longer */
+        (void)clock_gettime(CLOCK_REALTIME, &sidecar->changed);
+    sidecar->text_hash = hash;
 }
 
-/* --- The view ----------------------------------------------------------------------------------- */
+/* Length and mtime of the text, made only if need be. */
+static int measure(struct daemon *daemon, struct inode *inode, const struct sight *sight,
+                   struct stat *out)
+{
+    struct inode_sidecar *sidecar = inode_sidecar(inode);
+    pthread_mutex_t *lock = &daemon->inodes.lock;
+    uint64_t generation = inode->kind == INODE_META ? sight->picture->generation : 0;
+    CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
+    (void)pthread_mutex_lock(lock);
+    bool known = generation != 0 && sidecar->generation == generation;
+    if (!known) {
+        (void)pthread_mutex_unlock(lock);
+        int result = render(sight, &text);
+        if (result < 0)
+            return result;
+        (void)pthread_mutex_lock(lock);
+        note_text(sidecar, &text, sight->picture->project.changed);
+        sidecar->generation = generation;
+        sidecar->length = text.length;
+    }
+    out->st_size = (off_t)(known ? sidecar->length : text.length);
+    out->st_mtim = sidecar->changed;
+    (void)pthread_mutex_unlock(lock);
+    return 0;
+}
+
+/* --- The view -----------------------------------------------------------------------------------
+ */
 
 static int sidecar_attributes(struct daemon *daemon, struct inode *inode, const struct sight *sight,
                               struct stat *out)
 {
-    CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
-    int result = render(sight, &text);
+    int result = measure(daemon, inode, sight, out);
     if (result < 0)
         return result;
     mode_t mode = sight->picture->project.mode;
@@ -106,11 +129,14 @@ static int sidecar_attributes(struct daemon *daemon, struct inode *inode, const 
         out->st_gid = sight->looks.segment.st_gid;
     }
     out->st_mode = S_IFREG | (mode & 0666);
-    out->st_size = (off_t)text.length;
     out->st_blocks = (out->st_size + 511) / 512;
-    out->st_mtim = text_changed(daemon, inode, &text, sight->picture->project.changed);
     out->st_ctim = out->st_atim = out->st_mtim;
     return 0;
+}
+
+static void destroy_handle(struct handle *handle)
+{
+    free(handle); /* its first member */
 }
 
 static int sidecar_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
@@ -122,19 +148,21 @@ static int sidecar_open(struct daemon *daemon, fuse_req_t request, struct inode 
         return -EOPNOTSUPP;
     CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
     int result = render(sight, &text);
-    if (result == 0)
-        result = daemon_reserve(daemon, sizeof(struct text_handle) + text.length);
     if (result < 0)
         return result;
     struct text_handle *handle = malloc(sizeof *handle + text.length);
-    if (!handle) {
-        daemon_release(daemon, sizeof *handle + text.length);
+    if (!handle)
         return -ENOMEM;
-    }
     atomic_init(&handle->references, 1);
     handle->length = text.length;
     if (text.length > 0)
         memcpy(handle->bytes, text.bytes, text.length);
+    result =
+        handle_add(&daemon->handles, &handle->handle, sizeof *handle + text.length, destroy_handle);
+    if (result < 0) {
+        free(handle);
+        return result;
+    }
     file->fh = (uint64_t)(uintptr_t)handle;
     file->direct_io = 1;
     file->noflush = 1;
@@ -143,10 +171,8 @@ static int sidecar_open(struct daemon *daemon, fuse_req_t request, struct inode 
 
 static void handle_drop(struct daemon *daemon, struct text_handle *handle)
 {
-    if (atomic_fetch_sub(&handle->references, 1) > 1)
-        return;
-    daemon_release(daemon, sizeof *handle + handle->length);
-    free(handle);
+    if (atomic_fetch_sub(&handle->references, 1) == 1)
+        handle_end(&daemon->handles, &handle->handle);
 }
 
 static void sidecar_read(struct daemon *daemon, fuse_req_t request, size_t size, off_t offset,

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """generate_hdf5.py DIRECTORY: one small HDF5 file per row of the mapping and per kind of attribute.
 
@@ -209,13 +209,13 @@ def string_attributes(f):
         where.attrs.create("ascii", b"plain", dtype=h5py.string_dtype("ascii"))
         where.attrs["not utf-8"] = np.bytes_(b"G\xc3")
         where.attrs["bang"] = "!important"
-        where.attrs["control"] = "a\tb\nc\x7f\x01\"quoted\" \\ "
+        where.attrs["control"] = 'a\tb\nc\x7f\x01"quoted" \\ '
         where.attrs["empty"] = ""
         where.attrs["long"] = "x" * 40_000
         where.attrs["odd / name.with #stuff\n"] = 1
 
 
-# --- what may still be refused ------------------------------------------------------------------------------------------
+# --- what may still be refused ----------------------------------------------------------------------------------------
 
 
 @row(LATER)

@@ -30,9 +30,10 @@ mount_state() {
   esac
 }
 
-# Make what the daemon needs, as far as that is possible here.
+# Make what the daemon needs and every booted system has, as far as that is possible here.
 mount_prepare() {
   [ -e /dev/fuse ] || mount_make_device
+  [ -e /etc/mtab ] || mount_make_mtab
   { [ -r /dev/fuse ] && [ -w /dev/fuse ]; } ||
     die "$(id -un) may not use /dev/fuse; let root run: chmod 666 /dev/fuse (or run this as root)"
   [ "$(stat -f -c %T "$shm_dir" 2>/dev/null)" = tmpfs ] ||
@@ -46,6 +47,13 @@ mount_make_device() {
   [ -e /dev/fuse ] || { mknod -m 666 /dev/fuse c 10 229 2>/dev/null && (: <>/dev/fuse) 2>/dev/null; } ||
     die "there is no /dev/fuse and it cannot be made; on the host: modprobe fuse, and start a container with --device /dev/fuse --cap-add SYS_ADMIN"
   say "made /dev/fuse"
+}
+
+# fusermount3, by which those who are not root mount and unmount, reads it.
+mount_make_mtab() {
+  [ "$(id -u)" = 0 ] || die "there is no /etc/mtab, which fusermount3 needs; let root run: ln -s ../proc/self/mounts /etc/mtab"
+  ln -s ../proc/self/mounts /etc/mtab
+  say "made /etc/mtab"
 }
 
 mount_start() {

@@ -78,8 +78,7 @@ int cshm_attribute_read_string(struct cshm_arena *arena, struct cshm_text writte
         *raw = (struct cshm_text){written.bytes + 1, written.length - 1};
         return 0;
     }
-    if (written.length < BYTES_MARK_SIZE ||
-        memcmp(written.bytes, bytes_mark, BYTES_MARK_SIZE) != 0)
+    if (written.length < BYTES_MARK_SIZE || memcmp(written.bytes, bytes_mark, BYTES_MARK_SIZE) != 0)
         return -EINVAL;
     struct cshm_text hex = {written.bytes + BYTES_MARK_SIZE, written.length - BYTES_MARK_SIZE};
     return read_bytes(arena, hex, raw);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The strings that stand for what TOML cannot say. The model carries attribute values as they are
- * written, so manifest and sidecar never look at a '!': whoever makes a value (the importer) or uses
- * one (an exporter) goes through here. Design: formats, section 5, "Attribute values".
+ * written, so manifest and sidecar never look at a '!': whoever makes a value (the importer) or
+ * uses one (an exporter) goes through here. Design: formats, section 5, "Attribute values".
  *
  * A value that starts with '!' is not a string but names its form ("!uint64 18446744073709551615",
  * "!bytes 47c3"); a real string that starts with '!' gets a second one in front.

@@ -47,8 +47,8 @@ static int sort_types(const struct cshm_value *table, struct types *types,
         return -ENOMEM;
     types->count = table->table.count;
     for (size_t i = 0; i < types->count; i++)
-        types->items[i] = (struct typed){table->table.members[i].key,
-                                         &table->table.members[i].value, false};
+        types->items[i] =
+            (struct typed){table->table.members[i].key, &table->table.members[i].value, false};
     qsort(types->items, types->count, sizeof *types->items, compare_typed);
     return 0;
 }
@@ -120,7 +120,10 @@ static int read_attribute(struct cshm_tree *tree, const struct cshm_member *memb
     return 0;
 }
 
-/* Names are different as they come from one table, so this needs no cshm_tree_add_attribute(), which looks at each. */
+/*
+ * Names are different as they come from one table, so this needs no cshm_tree_add_attribute(),
+ * which looks at each.
+ */
 static int read_all(struct cshm_tree *tree, struct cshm_node *node, const struct cshm_value *attrs,
                     const struct types *types, bool spelled, struct cshm_complaint *complaint)
 {

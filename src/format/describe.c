@@ -105,8 +105,9 @@ static int read_shape(struct reading *reading, const struct cshm_value *value)
     if (value->type != CSHM_VALUE_ARRAY)
         cshm_complain(reading->complaint, value, "shape is not a list");
     else if (value->array.count > CSHM_RANK_MAX)
-        cshm_complain(reading->complaint, value, "shape has %zu dimensions, more than the %d allowed",
-                      value->array.count, CSHM_RANK_MAX);
+        cshm_complain(reading->complaint, value,
+                      "shape has %zu dimensions, more than the %d allowed", value->array.count,
+                      CSHM_RANK_MAX);
     else
         return read_extents(reading, value);
     return 0;
@@ -199,8 +200,8 @@ static const struct field {
     const char *key;
     int (*read)(struct reading *reading, const struct cshm_value *value);
 } fields[] = {
-    {"dtype", read_dtype}, {"shape", read_shape}, {"kind", read_kind},
-    {"encoding", read_encoding}, {"tag", read_tag}, {"enum", read_enum},
+    {"dtype", read_dtype},       {"shape", read_shape}, {"kind", read_kind},
+    {"encoding", read_encoding}, {"tag", read_tag},     {"enum", read_enum},
     {"declared", read_declared}, {"rest", read_rest},
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What manifest and sidecar say alike: the keys that describe an array or group (dtype, shape, kind,
- * encoding, tag, enum, ...) and the attributes with their types. Read from parsed tables into nodes,
- * written from nodes as lines.
+ * What manifest and sidecar say alike: the keys that describe an array or group (dtype, shape,
+ * kind, encoding, tag, enum, ...) and the attributes with their types. Read from parsed tables into
+ * nodes, written from nodes as lines.
  */
 #ifndef CSHM_FORMAT_DESCRIBE_H
 #define CSHM_FORMAT_DESCRIBE_H
@@ -17,7 +17,7 @@
 /* How deep a list or table may nest in one attribute: toml++ reads no more than 256 back. */
 #define CSHM_ATTRIBUTE_DEPTH_MAX 128
 
-/* --- Reading ---------------------------------------------------------------------------------------- */
+/* --- Reading ----------------------------------------------------------------------------- */
 
 /* The first thing that could not be used. error.code is 0 as long as there was none. */
 struct cshm_complaint {
@@ -32,25 +32,25 @@ void cshm_complain(struct cshm_complaint *complaint, const struct cshm_value *pl
 
 /*
  * Reads the describing keys of `table` into the node's description (made when there is one of them)
- * and passes over all other keys. What cannot be used goes to `complaint` and is left out, except that
- * dtype_text is kept as it was written (with dtype.kind 0). 0 or -ENOMEM.
+ * and passes over all other keys. What cannot be used goes to `complaint` and is left out, except
+ * that dtype_text is kept as it was written (with dtype.kind 0). 0 or -ENOMEM.
  */
 int cshm_describe_read(struct cshm_tree *tree, struct cshm_node *node,
                        const struct cshm_value *table, struct cshm_complaint *complaint);
 
 /*
- * Appends the attributes in table `attrs` to `node`, which has none, with the types that `types` names.
- * Both may be NULL. `spelled`: the names are spelled (keys.h). What cannot be used is left out and goes
- * to `complaint`. 0 or -ENOMEM.
+ * Appends the attributes in table `attrs` to `node`, which has none, with the types that `types`
+ * names. Both may be NULL. `spelled`: the names are spelled (keys.h). What cannot be used is left
+ * out and goes to `complaint`. 0 or -ENOMEM.
  */
 int cshm_attributes_read(struct cshm_tree *tree, struct cshm_node *node,
-                         const struct cshm_value *attrs, const struct cshm_value *types, bool spelled,
-                         struct cshm_complaint *complaint);
+                         const struct cshm_value *attrs, const struct cshm_value *types,
+                         bool spelled, struct cshm_complaint *complaint);
 
 /* Whether `table` has `key = true`. */
 bool cshm_table_flag(const struct cshm_value *table, const char *key);
 
-/* --- Writing ---------------------------------------------------------------------------------------- */
+/* --- Writing ----------------------------------------------------------------------------- */
 
 /* Lines of TOML; `prefix` stands before each. */
 struct cshm_lines {

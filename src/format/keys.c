@@ -28,7 +28,7 @@ static void add_escaped(struct cshm_buffer *out, char byte)
 {
     static const char digits[] = "0123456789ABCDEF";
     unsigned char value = (unsigned char)byte;
-    char text[3] = {'%', digits[value >> 4], digits[value & 15]};
+    char text[3] = {'%', digits[value >> 4U], digits[value & 15U]};
     cshm_buffer_add(out, text, sizeof text);
 }
 
@@ -53,8 +53,11 @@ int cshm_key_read(struct cshm_arena *arena, struct cshm_text spelled, struct csh
     size_t length = 0;
     for (size_t at = 0; at < spelled.length; length++) {
         int value = escape_at(spelled.bytes + at, spelled.length - at);
-        bytes[length] = value < 0 ? spelled.bytes[at] : (char)value;
-        at += value < 0 ? 1 : 3;
+        if (value >= 0)
+            bytes[length] = (char)value;
+        else
+            bytes[length] = spelled.bytes[at];
+        at += value >= 0 ? 3 : 1;
     }
     bytes[length] = '\0';
     *raw = (struct cshm_text){bytes, length};

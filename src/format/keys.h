@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Names that TOML cannot spell. HDF5 allows names that are not UTF-8, TOML keys must be UTF-8. Such
- * a name is *spelled*: every byte that belongs to no UTF-8 character becomes %XX (upper case), and a
- * '%' that stands before two hex digits becomes %25. Something beside the key says that it is spelled:
+ * a name is *spelled*: every byte that belongs to no UTF-8 character becomes %XX (upper case), and
+ * a percent sign before two hex digits becomes %25. Something beside it says that it is spelled:
  *
- *   bytes_name = true    in a leaf or [[node]]: the array's or group's own key
- *   bytes_attrs = true   every name in [attrs] and [attr_types] beside it
- *   bytes_enum = true    every member name of `enum` beside it
+ *   bytes_name = true   in a leaf or [[node]]: the array's or group's own key
+ *   bytes_attrs = true  every name in the [attrs] and [attr_types] beside it
+ *   bytes_enum = true   every member name of the `enum` beside it
  *
- * Without that a '%' is a '%'. Spelling is injective, so spelled names collide with each other never,
- * with plain ones only where a plain one looks spelled: who writes sees to that (cshm_key_looks_spelled).
+ * Without that a percent sign is a percent sign. Spelling is injective, so spelled names never
+ * collide with each other; with plain ones only where a plain one looks spelled, and who writes
+ * sees to that (cshm_key_looks_spelled).
  */
 #ifndef CSHM_FORMAT_KEYS_H
 #define CSHM_FORMAT_KEYS_H
@@ -24,12 +25,12 @@
 void cshm_key_spell(struct cshm_buffer *out, struct cshm_text raw);
 
 /*
- * The name a spelling stands for, in `arena`. -EINVAL for what cshm_key_spell() never gives (so each
- * name has one spelling), -ENOMEM.
+ * The name a spelling stands for, in `arena`. -EINVAL for what cshm_key_spell() never gives (so
+ * each name has one spelling), -ENOMEM.
  */
 int cshm_key_read(struct cshm_arena *arena, struct cshm_text spelled, struct cshm_text *raw);
 
-/* Whether `key` holds a '%' before two hex digits, so that its spelling differs from it or reads as another. */
+/* Whether `key` holds a percent sign before two hex digits: it may be the spelling of another. */
 bool cshm_key_looks_spelled(struct cshm_text key);
 
 #endif

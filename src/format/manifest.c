@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Manifest text to tree. The TOML proper holds groups and leaves and nothing else, as the peer wants;
- * the extension document at the top holds the rest:
+ * Manifest text to tree. The TOML proper holds groups and leaves and nothing else, as the peer
+ * wants; the extension document at the top holds the rest.
  *
- *   It is the unbroken run of lines at the very start of the file that begin with "#~ " (or are just
- *   "#~"), these characters taken off. The first other line ends it; "#~ " further down is a comment.
+ * The extension document is the unbroken run of lines at the very start of the file that begin with
+ * "#~ " (or are just "#~"), these characters taken off. The first other line ends it; further down
+ * "#~ " is a comment.
  *
- *   `path` of a [[node]] lists keys as the TOML proper writes them. An entry whose path is a group
- *   gives that its attributes, kind and shape; one whose path is a leaf is passed over; one whose path
- *   has no table, below a group, is a bare node if it says shape = "null" or state = "waiting", and is
- *   passed over if not (its group is gone). `position` of a bare node is its place among its siblings.
+ * `path` of a [[node]] lists keys as the TOML proper writes them. An entry whose path is a group
+ * gives that its attributes, kind and shape; one whose path is a leaf is passed over; one whose
+ * path has no table, below a group, is a bare node if it says shape = "null" or state = "waiting",
+ * else it is passed over (its group is gone). `position` of a bare node is its place among its
+ * siblings.
  *
- * Values that are no tables, and arrays of tables, where groups and leaves are expected are passed over
- * (the peer crashes on them). A group with a child that is called shm_name is a group to us and a
- * broken array to the peer, which looks no further than the key.
+ * Values that are no tables, and arrays of tables, are passed over where groups and leaves are
+ * expected (the peer crashes on them). A group with a child that is called shm_name is a group to
+ * us and a broken array to the peer, which looks no further than the key.
  */
 #include "format/manifest.h"
 
@@ -41,13 +43,11 @@ static int fail_memory(struct reader *reader)
     return cshm_fail(reader->error, -ENOMEM, "out of memory");
 }
 
-/* --- Nodes ------------------------------------------------------------------------------------------ */
+/* --- Nodes ------------------------------------------------------------------------------- */
 
 static int fail_to_add(struct reader *reader, int result, const struct cshm_value *place)
 {
     switch (result) {
-    case -EEXIST:
-        return cshm_fail(reader->error, -EINVAL, "line %u: two names that are the same", place->line);
     case -EMFILE:
         return cshm_fail(reader->error, -EFBIG, "line %u: more than %d arrays and groups",
                          place->line, CSHM_NODES_MAX);
@@ -59,9 +59,35 @@ static int fail_to_add(struct reader *reader, int result, const struct cshm_valu
     }
 }
 
-/* `spelled`: the key stands for bytes. One that is not rightly spelled, or whose name is taken, is itself. */
-static int add_node(struct reader *reader, struct cshm_node *group, const struct cshm_member *member,
-                    bool spelled, enum cshm_node_type type, struct cshm_node **out)
+/*
+ * Adds a node whose name is taken under the key with "~2" or so behind it. Our own manifests never
+ * need that, but one whose extension document was damaged or cut off may: which group's key is
+ * spelled stands there.
+ */
+static int add_beside(struct reader *reader, struct cshm_node *group, struct cshm_text key,
+                      enum cshm_node_type type, struct cshm_node **out)
+{
+    CSHM_AUTO_BUFFER struct cshm_buffer name = CSHM_BUFFER_INIT;
+    int result = -EEXIST;
+    for (unsigned i = 2; result == -EEXIST; i++) {
+        cshm_buffer_clear(&name);
+        cshm_buffer_add(&name, key.bytes, key.length);
+        cshm_buffer_add_format(&name, "~%u", i);
+        if (name.error)
+            return name.error;
+        result = cshm_tree_add(reader->tree, group, (struct cshm_text){name.bytes, name.length},
+                               type, out);
+    }
+    return result;
+}
+
+/*
+ * `spelled`: the key stands for bytes. One that is not rightly spelled, or whose name is taken, is
+ * itself.
+ */
+static int add_node(struct reader *reader, struct cshm_node *group,
+                    const struct cshm_member *member, bool spelled, enum cshm_node_type type,
+                    struct cshm_node **out)
 {
     int result = -EINVAL;
     if (spelled) {
@@ -72,20 +98,26 @@ static int add_node(struct reader *reader, struct cshm_node *group, const struct
     }
     if (result == -EINVAL || result == -EEXIST)
         result = cshm_tree_add(reader->tree, group, member->key, type, out);
+    if (result == -EEXIST)
+        result = add_beside(reader, group, member->key, type, out);
     return result < 0 ? fail_to_add(reader, result, &member->value) : 0;
 }
 
 static int read_attributes(struct reader *reader, struct cshm_node *node,
                            const struct cshm_value *table)
 {
-    struct cshm_complaint ignored = {.lenient = true}; /* one bad attribute does not make an array unusable */
+    /* One bad attribute does not make an array unusable. */
+    struct cshm_complaint ignored = {.lenient = true};
     int result = cshm_attributes_read(reader->tree, node, cshm_value_get(table, "attrs"),
                                       cshm_value_get(table, "attr_types"),
                                       cshm_table_flag(table, "bytes_attrs"), &ignored);
     return result < 0 ? fail_memory(reader) : 0;
 }
 
-/* Decided from what is kept, so that a manifest written again says of the same nodes that they are broken. */
+/*
+ * Decided from what is kept, so that a manifest written again says of the same nodes that they are
+ * broken.
+ */
 static bool is_usable(const struct cshm_node *node)
 {
     const struct cshm_description *described = node->described;
@@ -112,7 +144,7 @@ static int set_problem(struct reader *reader, struct cshm_node *node,
     return node->problem ? 0 : fail_memory(reader);
 }
 
-/* --- Leaves ----------------------------------------------------------------------------------------- */
+/* --- Leaves ------------------------------------------------------------------------------ */
 
 static int read_segment(struct reader *reader, struct cshm_node *node, struct cshm_text name,
                         struct cshm_complaint *complaint)
@@ -149,7 +181,7 @@ static int read_leaf(struct reader *reader, struct cshm_node *node, const struct
     return result < 0 ? result : read_attributes(reader, node, table);
 }
 
-/* --- Groups and what is only in the extension document ---------------------------------------------- */
+/* --- Groups and what is only in the extension document ----------------------------------- */
 
 static int read_note(struct reader *reader, struct cshm_node *node, const struct cshm_note *note)
 {
@@ -183,7 +215,10 @@ static bool stands_later(const struct cshm_note *note, size_t here)
            (uint64_t)position->integer > here;
 }
 
-/* Adds the bare nodes from `*next` on that come at the place the group has reached, or all the rest. */
+/*
+ * Adds the bare nodes from `*next` on that come at the place the group has reached, or all the
+ * rest.
+ */
 static int add_bare_nodes(struct reader *reader, struct cshm_node *group, struct cshm_note **next,
                           bool all)
 {
@@ -194,9 +229,8 @@ static int add_bare_nodes(struct reader *reader, struct cshm_node *group, struct
             return 0;
         struct cshm_member member = {.key = (*next)->key, .value.line = (*next)->table->line};
         struct cshm_node *node;
-        int result =
-            add_node(reader, group, &member, cshm_table_flag((*next)->table, "bytes_name"),
-                     CSHM_NODE_BARE, &node);
+        int result = add_node(reader, group, &member, cshm_table_flag((*next)->table, "bytes_name"),
+                              CSHM_NODE_BARE, &node);
         if (result == 0)
             result = read_note(reader, node, *next);
         if (result < 0)
@@ -215,8 +249,8 @@ static int read_member(struct reader *reader, struct cshm_node *group,
     bool leaf = shm_name && shm_name->type == CSHM_VALUE_STRING;
     bool spelled = cshm_table_flag(leaf ? &member->value : note ? note->table : NULL, "bytes_name");
     struct cshm_node *node;
-    int result = add_node(reader, group, member, spelled, leaf ? CSHM_NODE_ARRAY : CSHM_NODE_GROUP,
-                          &node);
+    int result =
+        add_node(reader, group, member, spelled, leaf ? CSHM_NODE_ARRAY : CSHM_NODE_GROUP, &node);
     if (result < 0)
         return result;
     if (leaf)
@@ -248,7 +282,7 @@ static int read_group(struct reader *reader, struct cshm_node *group,
     return result < 0 ? result : add_bare_nodes(reader, group, &bare, true);
 }
 
-/* --- The extension document ------------------------------------------------------------------------- */
+/* --- The extension document -------------------------------------------------------------- */
 
 /* Its lines without their mark, so that line numbers stay those of the file. */
 static int extract_extension(const char *text, size_t length, struct cshm_buffer *out)
@@ -301,7 +335,8 @@ static int read_facts(struct reader *reader, const struct cshm_value *table)
     facts->generation = (uint64_t)read_number(table, "generation");
     const struct cshm_value *owner = cshm_value_get(table, "owner");
     facts->owner.pid = read_number(owner, "pid");
-    facts->owner.start = (uint64_t)read_number(owner, "start");
+    if (facts->owner.pid > 0)
+        facts->owner.start = (uint64_t)read_number(owner, "start");
     const struct cshm_value *persistent = cshm_value_get(table, "persistent");
     if (persistent && persistent->type == CSHM_VALUE_BOOLEAN)
         facts->persistent = persistent->boolean;
@@ -332,7 +367,7 @@ static int read_extension(struct reader *reader, const char *text, size_t length
     return result < 0 ? fail_memory(reader) : 0;
 }
 
-/* --- All of it -------------------------------------------------------------------------------------- */
+/* --- All of it --------------------------------------------------------------------------- */
 
 static int parse_into(struct reader *reader, const char *text, size_t length,
                       struct cshm_arena *arena)

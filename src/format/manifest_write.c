@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tree to manifest text. First the extension document, in comment lines, with an entry for whatever
- * has no leaf and something to say; then one table per array, headers in preorder, so that the order of
- * headers is the order of children. A group needs no header but where nothing below it has one.
+ * has no leaf and something to say; then one table per array, headers in preorder, so that the
+ * order of headers is the order of children. A group needs no header but where nothing below it has
+ * one.
  */
 #include "format/manifest.h"
 
@@ -18,17 +19,17 @@ struct writer {
     struct cshm_buffer *out;
     struct cshm_lines lines;  /* of the TOML proper */
     struct cshm_lines notes;  /* of the extension document */
-    struct cshm_buffer place; /* parents of the present node: "a.b." in headers, "\"a\", \"b\", " in paths */
+    struct cshm_buffer place; /* the present node's parents, as headers or paths begin: a.b. */
     struct cshm_buffer scratch;
     bool begun; /* the extension document has its first line */
 };
 
-/* --- Keys ------------------------------------------------------------------------------------------- */
+/* --- Keys -------------------------------------------------------------------------------- */
 
 /*
- * Whether the key is written spelled: it is not UTF-8, or it looks like the spelling of a sibling. Then
- * no two siblings are written alike: spellings differ, plain keys differ, and a plain key K that is the
- * spelling of a sibling is not written plain.
+ * Whether the key is written spelled: it is not UTF-8, or it looks like the spelling of a sibling.
+ * Then no two siblings are written alike: spellings differ, plain keys differ, and a plain key K
+ * that is the spelling of a sibling is not written plain.
  */
 static bool key_is_spelled(struct writer *writer, const struct cshm_node *node)
 {
@@ -65,7 +66,7 @@ static void leave(struct writer *writer, size_t length)
     writer->place.length = length;
 }
 
-/* --- The TOML proper -------------------------------------------------------------------------------- */
+/* --- The TOML proper --------------------------------------------------------------------- */
 
 static void write_header(struct writer *writer, struct cshm_text key, const char *table)
 {
@@ -125,7 +126,7 @@ static void write_leaf(struct writer *writer, const struct cshm_node *node, stru
 
 static bool has_header_below(const struct cshm_node *group)
 {
-    cshm_for_each_child(child, group)
+    cshm_for_each_child (child, group)
         if (child->type != CSHM_NODE_BARE)
             return true;
     return false;
@@ -135,8 +136,7 @@ static bool has_header_below(const struct cshm_node *group)
 static void write_tables(struct writer *writer, const struct cshm_node *group)
 {
     size_t here = writer->place.length;
-    cshm_for_each_child(child, group)
-    {
+    cshm_for_each_child (child, group) {
         bool spelled;
         if (child->type == CSHM_NODE_BARE)
             continue;
@@ -154,7 +154,7 @@ static void write_tables(struct writer *writer, const struct cshm_node *group)
     }
 }
 
-/* --- The extension document ------------------------------------------------------------------------- */
+/* --- The extension document -------------------------------------------------------------- */
 
 static void begin_extension(struct writer *writer)
 {
@@ -163,7 +163,8 @@ static void begin_extension(struct writer *writer)
     writer->begun = true;
 }
 
-/* What does not fit into a TOML integer is left out; 2^63 clock ticks or changes will not be seen. */
+/* What does not fit into a TOML integer is left out; 2^63 clock ticks or changes will not be seen.
+ */
 static bool is_said(uint64_t number)
 {
     return number > 0 && number <= INT64_MAX;
@@ -212,7 +213,8 @@ static void write_path(struct writer *writer, const struct cshm_node *node, stru
     cshm_lines_end(&writer->notes);
 }
 
-/* A bare node's place among its siblings, where others follow: at the end is where it comes anyway. */
+/* A bare node's place among its siblings, where others follow: at the end is where it comes anyway.
+ */
 static void write_position(struct writer *writer, const struct cshm_node *node, size_t position)
 {
     if (node->next)
@@ -267,8 +269,7 @@ static void write_notes(struct writer *writer, const struct cshm_node *group)
 {
     size_t here = writer->place.length;
     size_t position = 0;
-    cshm_for_each_child(child, group)
-    {
+    cshm_for_each_child (child, group) {
         bool spelled;
         struct cshm_text key = written_key(writer, child, &spelled);
         if (has_note(child, spelled))
@@ -283,7 +284,7 @@ static void write_notes(struct writer *writer, const struct cshm_node *group)
     }
 }
 
-/* --- All of it -------------------------------------------------------------------------------------- */
+/* --- All of it --------------------------------------------------------------------------- */
 
 int cshm_manifest_render(const struct cshm_tree *tree, struct cshm_buffer *out)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The [[node]] entries of a manifest's extension document, found by path. A path is the list of keys
- * as the TOML proper writes them, so that `bytes_name` of an entry is about its own last key only.
+ * The [[node]] entries of a manifest's extension document, found by path. A path is the list of
+ * keys as the TOML proper writes them, so that `bytes_name` of an entry is about its own last key
+ * only.
  */
 #ifndef CSHM_FORMAT_NOTES_H
 #define CSHM_FORMAT_NOTES_H

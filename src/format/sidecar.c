@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sidecar text, as a person wrote it, to a node. Strict, unlike the manifest: whoever writes a sidecar
- * waits for an answer, so what is not understood is refused with its line.
+ * Sidecar text, as a person wrote it, to a node. Strict, unlike the manifest: whoever writes a
+ * sidecar waits for an answer, so what is not understood is refused with its line.
  */
 #include "format/sidecar.h"
 
@@ -13,8 +13,8 @@
 
 /* Keys of the main table: those that count, and those that only describe and are accepted. */
 static const char *const array_keys[] = {
-    "dtype", "shape", "encoding", "enum", "bytes_enum", "kind",   "tag",
-    "rest",  "nbytes", "segment", "state", "reason",    "bytes_attrs",
+    "dtype", "shape",  "encoding", "enum",  "bytes_enum", "kind",        "tag",
+    "rest",  "nbytes", "segment",  "state", "reason",     "bytes_attrs",
 };
 static const char *const group_keys[] = {
     "kind",   "shape",      "arrays", "groups", "nbytes", "created",

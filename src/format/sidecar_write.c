@@ -8,7 +8,7 @@
 
 enum { PATH_SHOWN = 4096 };
 
-/* --- Lines of comment and of words from outside ------------------------------------------------------ */
+/* --- Lines of comment and of words from outside ------------------------------------------ */
 
 /* A comment may hold no control character; neither should a terminal see one. */
 static void write_comment(struct cshm_buffer *out, const char *text)
@@ -49,13 +49,16 @@ static void write_state(const struct cshm_lines *lines, const char *state, const
     write_words(lines, "reason", reason);
 }
 
-/* --- Arrays ------------------------------------------------------------------------------------------ */
+/* --- Arrays ------------------------------------------------------------------------------ */
 
-/* Bytes of the file that are not of the array. An empty array's segment has a byte that nobody wrote. */
+/*
+ * Bytes of the file that are not of the array. An empty array's segment has a byte that nobody
+ * wrote.
+ */
 static uint64_t rest_of(const struct cshm_node *node, uint64_t file_bytes)
 {
     const struct cshm_description *described = node->described;
-    if (node->type != CSHM_NODE_ARRAY || file_bytes <= described->bytes)
+    if (node->type != CSHM_NODE_ARRAY || !described || file_bytes <= described->bytes)
         return 0;
     if (described->bytes == 0 && file_bytes == 1 && !described->empty_rest)
         return 0;
@@ -91,14 +94,15 @@ static void write_array(const struct cshm_lines *lines, const struct cshm_node *
     write_state(lines, state_of(node, facts), facts->reason ? facts->reason : node->problem);
 }
 
-/* --- Groups and projects ----------------------------------------------------------------------------- */
+/* --- Groups and projects ----------------------------------------------------------------- */
 
 static void write_totals(const struct cshm_lines *lines, const struct cshm_node *group)
 {
     uint64_t arrays = 0;
     uint64_t groups = 0;
     uint64_t bytes = 0;
-    for (const struct cshm_node *n = cshm_node_walk(group, group); n; n = cshm_node_walk(n, group)) {
+    for (const struct cshm_node *n = cshm_node_walk(group, group); n;
+         n = cshm_node_walk(n, group)) {
         groups += n->type == CSHM_NODE_GROUP;
         if (n->type != CSHM_NODE_ARRAY)
             continue;
@@ -135,7 +139,7 @@ static void write_group(const struct cshm_lines *lines, const struct cshm_tree *
     write_state(lines, facts->state, facts->reason);
 }
 
-/* --- All of it --------------------------------------------------------------------------------------- */
+/* --- All of it --------------------------------------------------------------------------- */
 
 static void write_attributes(const struct cshm_lines *lines, const struct cshm_node *node,
                              bool spelled)

@@ -15,21 +15,26 @@
 #include "base/error.h"
 #include "model/value.h"
 
-/* CSHM_DEPTH_MAX groups, "attrs", a name, CSHM_ATTRIBUTE_DEPTH_MAX lists: all that is written is read. */
+/*
+ * CSHM_DEPTH_MAX groups, "attrs", a name, CSHM_ATTRIBUTE_DEPTH_MAX lists: all that is written is
+ * read.
+ */
 #define CSHM_TOML_DEPTH_MAX 1152
 #define CSHM_TOML_SIZE_MAX  ((size_t)256 << 20)
 
 /*
- * Parses a whole document into `out` (a CSHM_VALUE_TABLE whose members and nested members are in the
- * order of their first mention; memory from `arena`). 0, -EINVAL (not TOML 1.0, or a NUL byte; the
- * error says line and column), -EFBIG (too long, or made to take
- * too long), -ELOOP (nested too deep), -ENOMEM (also: no thread). No C++
- * exception leaves it. Thread-safe.
+ * Parses a whole document into `out` (a CSHM_VALUE_TABLE whose members and nested members are in
+ * the order of their first mention; memory from `arena`). 0, -EINVAL (not TOML 1.0, or a NUL byte;
+ * the error says line and column), -EFBIG (too long, or made to take too long), -ELOOP (nested too
+ * deep), -ENOMEM (also: no thread). No C++ exception leaves it. Thread-safe.
  */
 int cshm_toml_parse(const char *text, size_t length, struct cshm_arena *arena,
                     struct cshm_value *out, struct cshm_error *error);
 
-/* Gives freed memory back to the system if `length` bytes of TOML were enough to make that worth it. */
+/*
+ * Gives freed memory back to the system if `length` bytes of TOML were enough to make that worth
+ * it.
+ */
 void cshm_toml_trim(size_t length);
 
 #endif

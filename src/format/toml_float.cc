@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * C++ for one function: std::to_chars gives the shortest digits that read back the same bits, in any
- * locale. printf() gives neither.
+ * C++ for one function: std::to_chars gives the shortest digits that read back the same bits, in
+ * any locale. printf() gives neither.
  */
 #include <charconv>
 #include <cmath>
@@ -26,7 +26,8 @@ extern "C" void cshm_toml_write_float(struct cshm_buffer *out, double value)
     const std::to_chars_result end = std::to_chars(text, text + sizeof text - 2, value);
     std::size_t length = static_cast<std::size_t>(end.ptr - text);
     /* "1" would be an integer; "inf" and "1e+22" are floats as they are. */
-    if (std::isfinite(value) && !std::memchr(text, '.', length) && !std::memchr(text, 'e', length)) {
+    if (std::isfinite(value) && !std::memchr(text, '.', length) &&
+        !std::memchr(text, 'e', length)) {
         text[length++] = '.';
         text[length++] = '0';
     }

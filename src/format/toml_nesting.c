@@ -4,7 +4,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* One open '[' or '{' of a value. A list's elements are a level of their own, a table's members by their keys. */
+/*
+ * One open '[' or '{' of a value. A list's elements are a level of their own, a table's members by
+ * their keys.
+ */
 struct bracket {
     size_t outside; /* depth where it stands */
     size_t inside;
@@ -19,7 +22,6 @@ struct scan {
     size_t header; /* parts of the table header the present lines stand under */
     size_t depth;  /* where the scan is */
     size_t open;   /* brackets in use */
-    bool fresh;    /* a value may begin here, so a quote begins a string */
     struct bracket brackets[CSHM_TOML_BRACKETS_MAX + 1];
 };
 
@@ -37,15 +39,7 @@ static void reach(struct scan *scan, size_t depth)
     }
 }
 
-/* One byte that is in no string and no comment. */
-static void step(struct scan *scan)
-{
-    if ((unsigned char)*scan->at >= 0x80 && !scan->found.stray)
-        scan->found.stray = scan->line;
-    scan->at++;
-}
-
-/* --- Strings and comments --------------------------------------------------------------------------- */
+/* --- Strings and comments ---------------------------------------------------------------- */
 
 static void skip_comment(struct scan *scan)
 {
@@ -53,7 +47,10 @@ static void skip_comment(struct scan *scan)
     scan->at = newline ? newline : scan->end;
 }
 
-/* From the opening quote; ends behind the closing one, or before the newline that should not be there. */
+/*
+ * From the opening quote; ends behind the closing one, or before the newline that should not be
+ * there.
+ */
 static void skip_line_string(struct scan *scan)
 {
     char quote = *scan->at++;
@@ -75,20 +72,6 @@ static size_t count_quotes(const struct scan *scan, char quote, size_t most)
     return count;
 }
 
-/* What a backslash in a block string escapes: one character, or all white space from here on. */
-static void skip_escaped(struct scan *scan)
-{
-    scan->at++;
-    if (more(scan) && !strchr(" \t\r\n", *scan->at)) {
-        step(scan);
-        return;
-    }
-    for (; more(scan) && strchr(" \t\r\n", *scan->at); scan->at++)
-        scan->line += *scan->at == '\n';
-    if (more(scan) && (unsigned char)*scan->at >= 0x80)
-        step(scan);
-}
-
 /* From behind the three opening quotes. One or two more may stand before the three closing ones. */
 static void skip_block_string(struct scan *scan, char quote)
 {
@@ -99,22 +82,15 @@ static void skip_block_string(struct scan *scan, char quote)
             return;
         if (quotes > 0)
             continue;
-        if (*scan->at == '\\' && quote == '"') {
-            skip_escaped(scan);
-        } else {
-            scan->line += *scan->at == '\n';
+        if (*scan->at == '\\' && quote == '"' && scan->at + 1 < scan->end)
             scan->at++;
-        }
+        scan->line += *scan->at++ == '\n';
     }
 }
 
-/* A quote inside of something else begins no string for toml++, which looks on to the end of that something. */
 static void skip_value_string(struct scan *scan)
 {
     char quote = *scan->at;
-    if (!scan->fresh && !scan->found.stray)
-        scan->found.stray = scan->line;
-    scan->fresh = false;
     if (count_quotes(scan, quote, 3) == 3) {
         scan->at += 3;
         skip_block_string(scan, quote);
@@ -123,7 +99,7 @@ static void skip_value_string(struct scan *scan)
     }
 }
 
-/* --- Statements ------------------------------------------------------------------------------------- */
+/* --- Statements -------------------------------------------------------------------------- */
 
 /* Parts of the key at the cursor, which stops at `stop`, a newline or the end. */
 static size_t count_key_parts(struct scan *scan, char stop)
@@ -138,7 +114,7 @@ static size_t count_key_parts(struct scan *scan, char stop)
             return parts; /* no key goes on behind a comment */
         if (*scan->at == '.')
             parts++;
-        step(scan);
+        scan->at++;
     }
     return parts;
 }
@@ -151,14 +127,7 @@ static void scan_header(struct scan *scan)
     scan->header = count_key_parts(scan, ']');
     reach(scan, scan->header);
     while (more(scan) && *scan->at != '\n' && *scan->at != '#')
-        step(scan);
-}
-
-static void skip_equals(struct scan *scan)
-{
-    if (more(scan) && *scan->at == '=')
         scan->at++;
-    scan->fresh = true;
 }
 
 /* Behind '{' or a comma in it: the key of the next member. */
@@ -170,7 +139,6 @@ static void scan_member_key(struct scan *scan)
         return;
     size_t parts = count_key_parts(scan, '=');
     reach(scan, scan->brackets[scan->open - 1].inside + parts);
-    skip_equals(scan);
 }
 
 static bool open_bracket(struct scan *scan)
@@ -181,7 +149,6 @@ static bool open_bracket(struct scan *scan)
         return false;
     char open = *scan->at++;
     size_t outside = scan->depth;
-    scan->fresh = open == '[';
     if (open == '[')
         reach(scan, outside + 1);
     scan->brackets[scan->open++] = (struct bracket){outside, scan->depth, open};
@@ -219,7 +186,6 @@ static bool scan_value_step(struct scan *scan)
         return open_bracket(scan);
     case ']':
     case '}':
-        scan->fresh = false;
         if (scan->open > 0)
             close_bracket(scan);
         else
@@ -227,21 +193,14 @@ static bool scan_value_step(struct scan *scan)
         return true;
     case ',':
         scan->at++;
-        scan->fresh = true;
         if (scan->open > 0) {
             scan->depth = scan->brackets[scan->open - 1].inside;
             if (scan->brackets[scan->open - 1].open == '{')
                 scan_member_key(scan);
         }
         return true;
-    case ' ':
-    case '\t':
-    case '\r':
-        scan->at++;
-        return true;
     default:
-        scan->fresh = false;
-        step(scan);
+        scan->at++;
         return true;
     }
 }
@@ -250,10 +209,9 @@ static bool scan_statement(struct scan *scan)
 {
     scan->open = 0;
     reach(scan, scan->header + count_key_parts(scan, '='));
-    skip_equals(scan);
     while (more(scan) && scan_value_step(scan))
         continue;
-    return scan->found.brackets <= CSHM_TOML_BRACKETS_MAX && !scan->found.stray;
+    return scan->found.brackets <= CSHM_TOML_BRACKETS_MAX;
 }
 
 struct cshm_toml_nesting cshm_toml_nesting(const char *text, size_t length)

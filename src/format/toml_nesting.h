@@ -14,19 +14,12 @@ struct cshm_toml_nesting {
     size_t depth;    /* most levels at one place: parts of header and keys, lists */
     unsigned line;   /* where that was */
     size_t brackets; /* most '[' and '{' open at one place */
-    unsigned stray;  /* line of a quote or letter where toml++ must see none; 0: there is none */
 };
 
 /*
- * Scans a document. It follows strings, comments, keys and brackets exactly as far as the document is
- * TOML, so up to the first error no part is overlooked; from there on a parser reads nothing. Stops
- * at CSHM_TOML_BRACKETS_MAX + 1 open brackets and at a stray character.
- *
- * Stray is what is not ASCII outside of strings and comments, where TOML has no place for it, and
- * behind a line's last backslash in a block string, where it has; and a quote in the middle of something
- * that is no string, for it would hide the like. toml++ up to 3.4 asks there whether
- * it is white space, and the function that should answer has no answer for letters: undefined
- * behaviour (is_non_ascii_horizontal_whitespace; mended upstream after 3.4).
+ * Scans a document. It follows strings, comments, keys and brackets exactly as far as the document
+ * is TOML, so up to the first error no part is overlooked; from there on a parser reads nothing.
+ * Stops at CSHM_TOML_BRACKETS_MAX + 1 open brackets.
  */
 struct cshm_toml_nesting cshm_toml_nesting(const char *text, size_t length);
 

@@ -44,7 +44,8 @@ static size_t escaped_size(const char *bytes, size_t left, unsigned char *code)
         return 1;
     if (c != 0xC2 || left < 2 || (unsigned char)bytes[1] >= 0xA0)
         return 0;
-    *code = (unsigned char)bytes[1]; /* C2 80 to C2 9F: the C1 controls, which some terminals obey */
+    /* C2 80 to C2 9F: the C1 controls, which some terminals obey. */
+    *code = (unsigned char)bytes[1];
     return 2;
 }
 

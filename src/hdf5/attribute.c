@@ -43,8 +43,7 @@ static int look_at_space(struct attribute *attribute)
     bool has_overflow = false;
     for (size_t i = 0; i < attribute->rank; i++) {
         attribute->shape[i] = dims[i];
-        has_overflow |=
-            __builtin_mul_overflow(attribute->elements, dims[i], &attribute->elements);
+        has_overflow |= __builtin_mul_overflow(attribute->elements, dims[i], &attribute->elements);
     }
     for (size_t i = 0; i < attribute->rank; i++)
         if (dims[i] == 0) {
@@ -72,9 +71,8 @@ static int empty_value(struct attribute *attribute, struct cshm_value *out)
     if (text.error == 0)
         out->string =
             cshm_arena_text(&attribute->arena, (struct cshm_text){text.bytes, text.length});
-    return out->string.bytes
-               ? 0
-               : cshm_loader_fail_all(attribute->loader, -ENOMEM, "out of memory");
+    return out->string.bytes ? 0
+                             : cshm_loader_fail_all(attribute->loader, -ENOMEM, "out of memory");
 }
 
 static void warn_lost(struct attribute *attribute, uint64_t lost)
@@ -103,8 +101,7 @@ static int read_value(struct attribute *attribute, struct cshm_value *out)
         .location = attribute->id,
         .file = attribute->object->identity.file,
     };
-    int result =
-        cshm_value_make(&valuer, plan, attribute->rank, attribute->shape, elements, out);
+    int result = cshm_value_make(&valuer, plan, attribute->rank, attribute->shape, elements, out);
     if (plan->is_variable)
         cshm_h5_reclaim(attribute->type.memory, attribute->space, H5P_DEFAULT, elements);
     warn_lost(attribute, valuer.lost);

@@ -36,9 +36,10 @@ struct cshm_progress_page {
     _Atomic uint64_t total_bytes;
     _Atomic uint64_t done_bytes;
     _Atomic uint64_t datasets;
-    _Atomic uint64_t heartbeat; /* changes whenever libhdf5 came back from something */
-    _Atomic uint32_t patient;   /* in the kernel or publishing: standing still is no stall */
-    _Atomic uint32_t sequence;  /* odd while `current` is being written */
+    _Atomic uint64_t heartbeat;     /* changes whenever libhdf5 came back from something */
+    _Atomic uint64_t patience_ms;   /* more than usual may pass: the kernel is at work */
+    _Atomic uint32_t is_publishing; /* not to be cut short */
+    _Atomic uint32_t sequence;      /* odd while `current` is being written */
     char current[CSHM_CURRENT_MAX];
 };
 
@@ -56,7 +57,8 @@ void cshm_channel_close(struct cshm_channel *channel);
 
 #define CSHM_AUTO_CHANNEL __attribute__((cleanup(cshm_channel_close)))
 
-/* --- Child ---------------------------------------------------------------------------------------- */
+/* --- Child
+ * ---------------------------------------------------------------------------------------- */
 
 /* Blocks until the parent has taken it. A parent that is gone ends the child by signal anyway. */
 void cshm_channel_send(struct cshm_channel *channel, enum cshm_message_kind kind, int code,
@@ -69,7 +71,8 @@ static inline void cshm_channel_beat(struct cshm_channel *channel)
 
 void cshm_channel_set_current(struct cshm_channel *channel, const char *path);
 
-/* --- Parent --------------------------------------------------------------------------------------- */
+/* --- Parent
+ * --------------------------------------------------------------------------------------- */
 
 /*
  * Takes what is in the pipe without waiting and appends it to `pending`. 1 while there may be more

@@ -12,16 +12,23 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
+
 #include "hdf5/alias.h"
 #include "hdf5/loader.h"
 #include "hdf5/lzf.h"
 #include "store/room.h"
 
-#define CHUNK_CACHE_BYTES   ((size_t)32 << 20)
-#define CHUNK_CACHE_SLOTS   2003
+#define CHUNK_CACHE_BYTES    ((size_t)32 << 20)
+#define CHUNK_CACHE_SLOTS    2003
+#define METADATA_CACHE_BYTES ((size_t)4 << 20)
 #define PRIVATE_MEMORY_LEAST ((uint64_t)1 << 30)
+#define PUBLISHING_MS        600000 /* a million segments are linked, another's lock is waited for */
 
-/* --- A process that can be hurt without hurting anybody -------------------------------------------- */
+/* --- A process that can be hurt without hurting anybody
+ * -------------------------------------------- */
 
 static void limit(int resource, rlim_t value)
 {
@@ -32,7 +39,8 @@ static void limit(int resource, rlim_t value)
     (void)setrlimit(resource, &limits);
 }
 
-/* A file that makes libhdf5 ask for absurd amounts gets an error instead of the machine's memory. */
+/* A file that makes libhdf5 ask for absurd amounts gets an error instead of the machine's memory.
+ */
 static void limit_memory(const struct cshm_store *store)
 {
 #ifndef __SANITIZE_ADDRESS__ /* whose shadow is private memory too */
@@ -46,7 +54,8 @@ static void limit_memory(const struct cshm_store *store)
 #else
     (void)store;
 #endif
-    /* If memory runs out all the same, this process is to go, not a reader of somebody's project. */
+    /* If memory runs out all the same, this process is to go, not a reader of somebody's project.
+     */
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (fd >= 0) {
         (void)!write(fd, "800", 3);
@@ -54,15 +63,17 @@ static void limit_memory(const struct cshm_store *store)
     }
 }
 
-/* libhdf5 and its plugins print when they feel like it. */
+/* libhdf5 and its plugins print when they feel like it; a sanitizer must be heard. */
 static void silence(void)
 {
+#ifndef __SANITIZE_ADDRESS__
     int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return;
     (void)dup2(fd, STDOUT_FILENO);
     (void)dup2(fd, STDERR_FILENO);
     close(fd);
+#endif
 }
 
 static void reset_signals(void)
@@ -84,9 +95,7 @@ static void isolate(const struct cshm_child *child)
     reset_signals();
     limit(RLIMIT_CORE, 1); /* not 0: a piped core_pattern is asked for any limit but 1 (core(5)) */
     limit_memory(child->store);
-#ifndef __SANITIZE_ADDRESS__
     silence();
-#endif
     /* External files lie beside the HDF5 file, wherever this process runs. */
     (void)setenv("HDF5_EXTFILE_PREFIX", "${ORIGIN}", 0);
 }
@@ -97,7 +106,8 @@ static void send_log(void *context, const char *line)
     cshm_channel_send(channel, CSHM_MESSAGE_LOG, 0, line, strlen(line));
 }
 
-/* --- Opening -------------------------------------------------------------------------------------- */
+/* --- Opening
+ * -------------------------------------------------------------------------------------- */
 
 /* Waiting for a FIFO or reading a terminal is nothing libhdf5 should try. */
 static int check_file(struct cshm_loader *loader)
@@ -113,12 +123,28 @@ static int check_file(struct cshm_loader *loader)
     return 0;
 }
 
+/*
+ * libhdf5 counts what it caches by its size in the file; in memory object headers are ten times
+ * that, so its 32 MiB would be several hundred for a file of many small datasets.
+ */
+static bool limit_metadata_cache(hid_t access)
+{
+    H5AC_cache_config_t config = {.version = H5AC__CURR_CACHE_CONFIG_VERSION};
+    if (H5Pget_mdc_config(access, &config) < 0)
+        return false;
+    config.set_initial_size = true;
+    config.initial_size = METADATA_CACHE_BYTES;
+    config.max_size = METADATA_CACHE_BYTES;
+    config.min_size = METADATA_CACHE_BYTES / 4;
+    return H5Pset_mdc_config(access, &config) >= 0;
+}
+
 /* Negative with the reasons taken: releasing the property list would clear libhdf5's. */
 static hid_t open_with(const char *name, bool use_locks, struct cshm_reasons *reasons)
 {
     CSHM_AUTO_HID hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-    bool is_set =
-        access >= 0 && H5Pset_cache(access, 0, CHUNK_CACHE_SLOTS, CHUNK_CACHE_BYTES, 1.0) >= 0;
+    bool is_set = access >= 0 && limit_metadata_cache(access) &&
+                  H5Pset_cache(access, 0, CHUNK_CACHE_SLOTS, CHUNK_CACHE_BYTES, 1.0) >= 0;
 #if CSHM_HAVE_H5_LOCKING
     /* HDF5_USE_FILE_LOCKING goes before this inside libhdf5. */
     is_set = is_set && H5Pset_file_locking(access, use_locks, true) >= 0;
@@ -147,8 +173,7 @@ static int open_failed(struct cshm_loader *loader, const struct cshm_reasons *re
 {
     if (is_lock_trouble(reasons) || strstr(reasons->inner, "already open for"))
         return cshm_fail(&loader->error, -EBUSY,
-                         "is open for writing elsewhere, or was never closed (%s)",
-                         reasons->inner);
+                         "is open for writing elsewhere, or was never closed (%s)", reasons->inner);
     if (strstr(reasons->inner, "signature not found"))
         return cshm_fail(&loader->error, -EINVAL, "is not an HDF5 file");
     return cshm_fail(&loader->error, -EINVAL, "cannot be opened: %s",
@@ -180,7 +205,8 @@ static int prepare_transfer(struct cshm_loader *loader)
     return 0;
 }
 
-/* --- The steps ------------------------------------------------------------------------------------ */
+/* --- The steps
+ * ------------------------------------------------------------------------------------ */
 
 static int set_facts(struct cshm_loader *loader)
 {
@@ -209,7 +235,8 @@ static int publish(struct cshm_loader *loader)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGHUP);
     (void)sigprocmask(SIG_BLOCK, &signals, NULL);
-    atomic_store(&loader->channel->page->patient, CSHM_PATIENT_PUBLISHING);
+    atomic_store(&loader->channel->page->patience_ms, PUBLISHING_MS);
+    atomic_store(&loader->channel->page->is_publishing, 1);
     return cshm_draft_publish(loader->draft, &loader->error);
 }
 
@@ -258,6 +285,16 @@ static void tell(struct cshm_loader *loader, int result)
                       strlen(loader->error.text));
 }
 
+/* _exit(2) passes by the sanitizer's own check. */
+static void check_leaks(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+    (void)H5close();
+    if (__lsan_do_recoverable_leak_check())
+        abort();
+#endif
+}
+
 _Noreturn void cshm_child_run(const struct cshm_child *child)
 {
     isolate(child);
@@ -271,9 +308,8 @@ _Noreturn void cshm_child_run(const struct cshm_child *child)
     };
     if (child->store->log.function)
         child->store->log = (struct cshm_log){send_log, child->channel};
-    int result =
-        cshm_draft_create(child->store, child->project, child->options->overwrite, &loader.draft,
-                          &loader.error);
+    int result = cshm_draft_create(child->store, child->project, child->options->overwrite,
+                                   &loader.draft, &loader.error);
     if (result == 0) {
         loader.tree = cshm_draft_tree(loader.draft);
         (void)H5open();
@@ -282,6 +318,9 @@ _Noreturn void cshm_child_run(const struct cshm_child *child)
         result = load(&loader);
     }
     finish(&loader);
+    if (result == 0)
+        check_leaks();
     tell(&loader, result);
+    /* Not exit(3): what the parent registered to be done at exit is the parent's. */
     _exit(result == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
 }

@@ -15,9 +15,6 @@ struct cshm_child {
     pid_t parent;
 };
 
-/* While cshm_progress_page.patient: in the kernel, or in what must not be cut short. */
-enum { CSHM_PATIENT_RESERVING = 1, CSHM_PATIENT_PUBLISHING = 2 };
-
 /* Loads, publishes and tells; never returns. To be called right after fork(2). */
 _Noreturn void cshm_child_run(const struct cshm_child *child);
 

@@ -6,7 +6,6 @@
 #include <sys/mman.h>
 
 #include "base/file.h"
-#include "hdf5/child.h"
 #include "hdf5/nodes.h"
 #include "hdf5/pieces.h"
 #include "hdf5/scatter.h"
@@ -17,9 +16,11 @@ enum {
     BUFFERED_BYTES = 1024 * 1024,    /* of all arrays of a dataset that is not worth mapping */
     PIECE_ELEMENTS = 64 * 1024,      /* of variable length: what they point to comes on top */
     POOL_BYTES = 32 * 1024 * 1024,
+    RESERVED_PER_MS = 100 * 1024,
 };
 
-/* --- Looking at one ------------------------------------------------------------------------------- */
+/* --- Looking at one
+ * ------------------------------------------------------------------------------- */
 
 static int look_at_space(struct cshm_loader *loader, struct cshm_dataset *dataset)
 {
@@ -31,7 +32,8 @@ static int look_at_space(struct cshm_loader *loader, struct cshm_dataset *datase
     if (dataset->is_null)
         return 0;
     int rank = H5Sget_simple_extent_ndims(dataset->space);
-    if (rank < 0 || rank > H5S_MAX_RANK || H5Sget_simple_extent_dims(dataset->space, dims, NULL) < 0)
+    if (rank < 0 || rank > H5S_MAX_RANK ||
+        H5Sget_simple_extent_dims(dataset->space, dims, NULL) < 0)
         return cshm_loader_fail_h5(loader, "dataspace");
     dataset->rank = (size_t)rank;
     dataset->elements = 1;
@@ -93,7 +95,8 @@ void cshm_dataset_finish(struct cshm_dataset *dataset)
     cshm_type_plan_finish(&dataset->type);
 }
 
-/* --- Reading pieces into a buffer ----------------------------------------------------------------- */
+/* --- Reading pieces into a buffer
+ * ----------------------------------------------------------------- */
 
 struct reading {
     struct cshm_loader *loader;
@@ -112,8 +115,8 @@ static hid_t select_piece(const struct cshm_dataset *dataset, const struct cshm_
         start[i] = piece->start[i];
         count[i] = piece->count[i];
     }
-    return dataset->rank == 0 ||
-                   H5Sselect_hyperslab(dataset->space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0
+    return dataset->rank == 0 || H5Sselect_hyperslab(dataset->space, H5S_SELECT_SET, start, NULL,
+                                                     count, NULL) >= 0
                ? dataset->space
                : H5I_INVALID_HID;
 }
@@ -129,8 +132,8 @@ static int grow_buffer(struct reading *reading, uint64_t elements)
     reading->buffer_size = 0;
     reading->buffer = malloc(size);
     if (!reading->buffer)
-        return cshm_fail(&reading->loader->error, -ENOMEM,
-                         "no memory for a piece of %zu bytes", size);
+        return cshm_fail(&reading->loader->error, -ENOMEM, "no memory for a piece of %zu bytes",
+                         size);
     reading->buffer_size = size;
     return 0;
 }
@@ -169,8 +172,8 @@ static int read_into(struct reading *reading, const struct cshm_pieces *piece, u
 }
 
 /*
- * Elements of variable length may point to more than the pool allows: then half of the piece at a time,
- * first half first, and a single element whatever it takes.
+ * Elements of variable length may point to more than the pool allows: then half of the piece at a
+ * time, first half first, and a single element whatever it takes.
  */
 static int read_piece(struct reading *reading, const struct cshm_pieces *piece)
 {
@@ -226,17 +229,18 @@ int cshm_dataset_measure(struct cshm_loader *loader, struct cshm_dataset *datase
                                             dataset->shape);
 }
 
-/* --- Sinks: reserved, filled, handed over --------------------------------------------------------- */
+/* --- Sinks: reserved, filled, handed over
+ * --------------------------------------------------------- */
 
 static int open_sink(struct cshm_loader *loader, struct cshm_node *node, bool map,
                      struct cshm_sink *sink)
 {
     struct cshm_progress_page *page = loader->channel->page;
     sink->size = node->described->bytes;
-    /* The kernel zeroes what it reserves: half a second a gigabyte. */
-    atomic_store_explicit(&page->patient, CSHM_PATIENT_RESERVING, memory_order_relaxed);
+    /* The kernel zeroes what it reserves: half a second a gigabyte, ten on a bad day. */
+    atomic_store_explicit(&page->patience_ms, sink->size / RESERVED_PER_MS, memory_order_relaxed);
     int result = cshm_draft_reserve(loader->draft, node, &sink->fd, &loader->error);
-    atomic_store_explicit(&page->patient, 0, memory_order_relaxed);
+    atomic_store_explicit(&page->patience_ms, 0, memory_order_relaxed);
     cshm_loader_beat(loader);
     if (result < 0) {
         loader->fatal = true;
@@ -314,7 +318,8 @@ static void drop_sinks(struct cshm_plan *plan)
         drop_sinks(part);
 }
 
-/* --- Decoding straight into one segment ----------------------------------------------------------- */
+/* --- Decoding straight into one segment
+ * ----------------------------------------------------------- */
 
 static int read_direct(struct cshm_loader *loader, struct cshm_dataset *dataset)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A dataset while it is open: its plan, its shape, how it lies in the file; and what is done with it. */
+/* A dataset while it is open: its plan, its shape, how it lies in the file; and what is done with
+ * it. */
 #ifndef CSHM_HDF5_DATASET_H
 #define CSHM_HDF5_DATASET_H
 

@@ -50,7 +50,8 @@ static int leave_out(struct cshm_loader *loader, struct cshm_object *object, int
     return 0;
 }
 
-/* --- Measuring ------------------------------------------------------------------------------------ */
+/* --- Measuring
+ * ------------------------------------------------------------------------------------ */
 
 static int measure(struct cshm_loader *loader, struct cshm_object *object)
 {
@@ -88,7 +89,8 @@ int cshm_measure_all(struct cshm_loader *loader)
     return result < 0 ? result : check_room(loader);
 }
 
-/* --- Filling -------------------------------------------------------------------------------------- */
+/* --- Filling
+ * -------------------------------------------------------------------------------------- */
 
 static void warn_lost(struct cshm_loader *loader, const struct cshm_object *object, uint64_t lost)
 {

@@ -35,7 +35,8 @@ struct watch {
     struct cshm_import_result result;
 };
 
-/* --- Signals: the load is ended and cleaned up, then they take their course ------------------------- */
+/* --- Signals: the load is ended and cleaned up, then they take their course
+ * ------------------------- */
 
 static const int signal_numbers[] = {SIGINT, SIGTERM, SIGHUP};
 
@@ -68,7 +69,8 @@ static void release_signals(const struct sigaction before[SIGNAL_COUNT])
         (void)raise(caught);
 }
 
-/* --- What the child tells ------------------------------------------------------------------------- */
+/* --- What the child tells
+ * ------------------------------------------------------------------------- */
 
 static void take_message(struct watch *watch, const struct cshm_message *message, const char *text)
 {
@@ -131,7 +133,13 @@ static void tell_progress(struct watch *watch)
     watch->options->progress(watch->options->context, &progress);
 }
 
-/* --- Watching ------------------------------------------------------------------------------------- */
+/* --- Watching
+ * ------------------------------------------------------------------------------------- */
+
+static unsigned stall_limit(const struct watch *watch)
+{
+    return watch->options->stall_seconds ? watch->options->stall_seconds : STALL_SECONDS;
+}
 
 static void look_at_clock(struct watch *watch)
 {
@@ -142,16 +150,15 @@ static void look_at_clock(struct watch *watch)
     watch->looked = now;
     const struct cshm_progress_page *page = watch->channel.page;
     uint64_t heartbeat = atomic_load_explicit(&page->heartbeat, memory_order_relaxed);
-    if (heartbeat != watch->heartbeat ||
-        atomic_load_explicit(&page->patient, memory_order_relaxed)) {
+    if (heartbeat != watch->heartbeat) {
         watch->heartbeat = heartbeat;
         watch->still_ms = 0;
         return;
     }
     /* A long gap is this process having been stopped, and the child with it. */
     watch->still_ms += (uint64_t)(passed < 1000 ? passed : 1000);
-    unsigned limit = watch->options->stall_seconds ? watch->options->stall_seconds : STALL_SECONDS;
-    if (watch->still_ms >= (uint64_t)limit * 1000) {
+    uint64_t patience = atomic_load_explicit(&page->patience_ms, memory_order_relaxed);
+    if (watch->still_ms >= (uint64_t)stall_limit(watch) * 1000 + patience) {
         watch->is_stalled = true;
         (void)kill(watch->child, SIGKILL);
     }
@@ -162,7 +169,7 @@ static void look_at_signals(struct watch *watch)
     if (!caught || watch->is_interrupted)
         return;
     /* Publishing takes no time to speak of and is better finished. */
-    if (atomic_load(&watch->channel.page->patient) == CSHM_PATIENT_PUBLISHING)
+    if (atomic_load(&watch->channel.page->is_publishing))
         return;
     watch->is_interrupted = true;
     (void)kill(watch->child, SIGKILL);
@@ -202,7 +209,8 @@ static int wait_for(pid_t child)
     return status;
 }
 
-/* --- The end -------------------------------------------------------------------------------------- */
+/* --- The end
+ * -------------------------------------------------------------------------------------- */
 
 /* What a child that did not end by itself may have linked already. */
 static void recover(const struct cshm_store *store)
@@ -221,9 +229,7 @@ static int crashed(struct watch *watch, int status, struct cshm_error *error)
         return cshm_fail(error, -EINTR, "interrupted");
     if (watch->is_stalled)
         return cshm_fail(error, -ETIMEDOUT, "%s%slibhdf5 made no progress for %u seconds", current,
-                         separator,
-                         watch->options->stall_seconds ? watch->options->stall_seconds
-                                                       : (unsigned)STALL_SECONDS);
+                         separator, stall_limit(watch));
     if (!WIFSIGNALED(status))
         return cshm_fail(error, -EIO, "%s%sthe parser ended without a word (status %d)", current,
                          separator, WEXITSTATUS(status));

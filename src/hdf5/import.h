@@ -14,17 +14,18 @@
 #include "store/store.h"
 
 struct cshm_import_progress {
-    uint64_t total_bytes;  /* known once the file was walked; 0 before */
-    uint64_t done_bytes;   /* bytes really written to segments */
-    uint64_t datasets;     /* begun so far */
-    const char *current;   /* path of the dataset being loaded, escaped; "" between */
+    uint64_t total_bytes; /* known once the file was walked; 0 before */
+    uint64_t done_bytes;  /* bytes really written to segments */
+    uint64_t datasets;    /* begun so far */
+    const char *current;  /* path of the dataset being loaded, escaped; "" between */
 };
 
 struct cshm_import_options {
     bool overwrite;
     bool skip_errors;       /* what cannot be read is left out, the rest published */
     unsigned stall_seconds; /* no progress for so long: the child is ended; 0: the default, 60 */
-    /* Called in the caller's process, about ten times a second while loading and once at the end. */
+    /* Called in the caller's process, about ten times a second while loading and once at the end.
+     */
     void (*progress)(void *context, const struct cshm_import_progress *progress);
     /* One line, "/path: reason", escaped: something was left out or converted. */
     void (*warning)(void *context, const char *line);

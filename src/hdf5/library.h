@@ -21,7 +21,8 @@
 #define CSHM_HAVE_H5_NEW_REFERENCES H5_VERSION_GE(1, 12, 0)
 #define CSHM_HAVE_H5_COMPLEX        H5_VERSION_GE(2, 0, 0)
 
-/* --- Identifiers that leave with the scope ------------------------------------------------------- */
+/* --- Identifiers that leave with the scope -------------------------------------------------------
+ */
 
 /* Files, objects, types, spaces and property lists alike are released by their count. */
 static inline void cshm_h5_release(const hid_t *id)
@@ -48,7 +49,8 @@ static inline void cshm_h5_free(char **memory)
 
 #define CSHM_AUTO_H5_FREE __attribute__((cleanup(cshm_h5_free)))
 
-/* --- Which object is which ------------------------------------------------------------------------ */
+/* --- Which object is which
+ * ------------------------------------------------------------------------ */
 
 enum { CSHM_TOKEN_SIZE = 16 };
 

@@ -97,8 +97,8 @@ int cshm_links_read_attributes(struct cshm_loader *loader, hid_t object, H5O_typ
     unsigned order = 0;
     herr_t asked = creation < 0 ? -1 : H5Pget_attr_creation_order(creation, &order);
     struct collecting collecting = {.loader = loader, .links = out};
-    herr_t status = H5Aiterate2(object, index_of(asked, order), H5_ITER_INC, NULL, take_attribute,
-                                &collecting);
+    herr_t status =
+        H5Aiterate2(object, index_of(asked, order), H5_ITER_INC, NULL, take_attribute, &collecting);
     return finish(&collecting, status, "attributes");
 }
 

@@ -19,8 +19,8 @@ struct cshm_links {
 };
 
 /*
- * Reads the links of a group. 0 or negative errno; what could be read before an error is there, and the
- * caller finishes it in any case.
+ * Reads the links of a group. 0 or negative errno; what could be read before an error is there, and
+ * the caller finishes it in any case.
  */
 int cshm_links_read(struct cshm_loader *loader, hid_t group, struct cshm_links *out);
 

@@ -43,7 +43,8 @@ int cshm_loader_fail_h5(struct cshm_loader *loader, const char *format, ...)
         return cshm_fail(&loader->error, -EINVAL, "%s: %s (%s)", what, reasons.outer,
                          reasons.inner);
     const char *reason = reasons.inner[0] ? reasons.inner : reasons.outer;
-    return cshm_fail(&loader->error, -EINVAL, "%s: %s", what, reason[0] ? reason : "libhdf5 failed");
+    return cshm_fail(&loader->error, -EINVAL, "%s: %s", what,
+                     reason[0] ? reason : "libhdf5 failed");
 }
 
 int cshm_loader_fail_all(struct cshm_loader *loader, int code, const char *format, ...)

@@ -2,10 +2,10 @@
 /*
  * One load, as the parser child sees it: what all its steps share, and how they report.
  *
- * Steps, each over the whole file: walk (links, types, sizes that are declared), measure (sizes only
- * the content knows: strings, sequences, references), fill (reserve, decode), alias (further
- * paths), publish. A function returns 0 or negative errno with the reason in loader->error; who knows
- * the path passes it through cshm_loader_give_up().
+ * Steps, each over the whole file: walk (links, types, sizes that are declared), measure (sizes
+ * only the content knows: strings, sequences, references), fill (reserve, decode), alias (further
+ * paths), publish. A function returns 0 or negative errno with the reason in loader->error; who
+ * knows the path passes it through cshm_loader_give_up().
  */
 #ifndef CSHM_HDF5_LOADER_H
 #define CSHM_HDF5_LOADER_H
@@ -36,7 +36,7 @@ struct cshm_loader {
     struct cshm_objects objects;
     struct cshm_alias *aliases; /* in the order they were found */
     struct cshm_alias **last_alias;
-    struct cshm_pool pool; /* what variable-length elements of one piece point to */
+    struct cshm_pool pool;   /* what variable-length elements of one piece point to */
     struct cshm_buffer text; /* of the last region reference */
     struct cshm_arena arena;
     struct cshm_import_result result;
@@ -49,7 +49,8 @@ struct cshm_loader {
 
 enum { CSHM_PATH_TEXT_MAX = 700 }; /* of an escaped path in a message */
 
-/* libhdf5's error stack: the innermost entry is where it happened, the outermost what was asked for. */
+/* libhdf5's error stack: the innermost entry is where it happened, the outermost what was asked
+ * for. */
 struct cshm_reasons {
     char inner[400];
     char outer[400];
@@ -67,8 +68,8 @@ int cshm_loader_fail_all(struct cshm_loader *loader, int code, const char *forma
     CSHM_PRINTF(3, 4);
 
 /*
- * Something at `path` (escaped) failed with `code`. 0 with skip_errors, where it was told and counted
- * and the caller leaves it out; else `code`, the path put before the reason.
+ * Something at `path` (escaped) failed with `code`. 0 with skip_errors, where it was told and
+ * counted and the caller leaves it out; else `code`, the path put before the reason.
  */
 int cshm_loader_give_up(struct cshm_loader *loader, const char *path, int code);
 int cshm_loader_give_up_node(struct cshm_loader *loader, const struct cshm_node *node, int code);

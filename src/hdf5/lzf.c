@@ -10,8 +10,7 @@ enum { FILTER_LZF = 32000, LITERALS = 32, LENGTH_FOLLOWS = 7 };
 
 #define LZF_BYTES_MAX ((size_t)4 << 30) /* no chunk is larger */
 
-size_t cshm_lzf_decode(const unsigned char *in, size_t in_size, unsigned char *out,
-                       size_t out_size)
+size_t cshm_lzf_decode(const unsigned char *in, size_t in_size, unsigned char *out, size_t out_size)
 {
     size_t at = 0;
     size_t made = 0;

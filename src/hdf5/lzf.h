@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The LZF filter (32000), which h5py brings with it: its files are common, libhdf5 has no decoder. */
+/* The LZF filter (32000), which h5py brings with it: its files are common, libhdf5 has no decoder.
+ */
 #ifndef CSHM_HDF5_LZF_H
 #define CSHM_HDF5_LZF_H
 

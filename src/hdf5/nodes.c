@@ -27,7 +27,8 @@ static int no_memory(struct cshm_loader *loader)
     return cshm_loader_fail_all(loader, -ENOMEM, "out of memory");
 }
 
-/* What is said of arrays and of groups alike. Static strings of the plan stay; the rest is copied. */
+/* What is said of arrays and of groups alike. Static strings of the plan stay; the rest is copied.
+ */
 static int describe_common(struct cshm_loader *loader, const struct cshm_plan *plan,
                            struct cshm_node *node)
 {
@@ -182,7 +183,8 @@ void cshm_nodes_bind(struct cshm_plan *plan, struct cshm_node *node)
 {
     plan->node = node;
     struct cshm_node *child = node->first;
-    /* A sequence's element is its `values`, the first child; `offsets` is found by being the last. */
+    /* A sequence's element is its `values`, the first child; `offsets` is found by being the last.
+     */
     for (struct cshm_plan *part = plan->first; part && child; part = part->next) {
         cshm_nodes_bind(part, child);
         child = child->next;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The objects of a load by identity: the first path of each, so that further paths share its segments
- * and references find a name; and the files they are in, which stay open, because libhdf5 numbers a
- * file anew each time it is opened.
+ * The objects of a load by identity: the first path of each, so that further paths share its
+ * segments and references find a name; and the files they are in, which stay open, because libhdf5
+ * numbers a file anew each time it is opened.
  */
 #ifndef CSHM_HDF5_OBJECTS_H
 #define CSHM_HDF5_OBJECTS_H
@@ -19,8 +19,8 @@ struct cshm_object {
     struct cshm_object *next; /* in the order they were found */
     struct cshm_object *same_slot;
     struct cshm_identity identity;
-    struct cshm_node *node;  /* the first path; NULL: not in the tree (committed type, left out) */
-    struct cshm_text path;   /* once asked for: the first path, raw, for references */
+    struct cshm_node *node; /* the first path; NULL: not in the tree (committed type, left out) */
+    struct cshm_text path;  /* once asked for: the first path, raw, for references */
     H5O_type_t type;
     bool has_attributes;
     bool is_variable; /* a dataset whose sizes its content decides */

@@ -15,7 +15,8 @@ static uint64_t times(uint64_t a, uint64_t b)
     return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
 }
 
-/* Starting from one chunk (or one element), as many as fit along the last dimension, then before. */
+/* Starting from one chunk (or one element), as many as fit along the last dimension, then before.
+ */
 static void choose_boxes(struct cshm_pieces *pieces, const struct cshm_dataset *dataset,
                          uint64_t budget)
 {

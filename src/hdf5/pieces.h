@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A dataset in pieces: boxes of bounded size, made of whole chunks where it is chunked, so that none is
- * decoded twice. Sequences can only be taken in C order: then the pieces follow it, if need be through
- * chunks.
+ * A dataset in pieces: boxes of bounded size, made of whole chunks where it is chunked, so that
+ * none is decoded twice. Sequences can only be taken in C order: then the pieces follow it, if need
+ * be through chunks.
  */
 #ifndef CSHM_HDF5_PIECES_H
 #define CSHM_HDF5_PIECES_H
@@ -34,7 +34,8 @@ bool cshm_pieces_next(struct cshm_pieces *pieces);
 
 uint64_t cshm_pieces_elements(const struct cshm_pieces *piece);
 
-/* Two halves, the first before the second in C order where the piece is in it. False: one element. */
+/* Two halves, the first before the second in C order where the piece is in it. False: one element.
+ */
 bool cshm_pieces_split(const struct cshm_pieces *piece, struct cshm_pieces halves[2]);
 
 #endif

@@ -22,7 +22,8 @@ int cshm_plan_no_memory(struct cshm_planner *planner)
     return cshm_loader_fail_all(planner->loader, -ENOMEM, "out of memory");
 }
 
-/* --- Strings -------------------------------------------------------------------------------------- */
+/* --- Strings
+ * -------------------------------------------------------------------------------------- */
 
 static int plan_variable_string(struct cshm_planner *planner, H5T_cset_t charset,
                                 struct cshm_plan *plan, hid_t *memory)
@@ -71,7 +72,8 @@ static int plan_string(struct cshm_planner *planner, hid_t type, struct cshm_pla
                        : plan_fixed_string(planner, type, charset, plan, memory);
 }
 
-/* --- Opaque --------------------------------------------------------------------------------------- */
+/* --- Opaque
+ * --------------------------------------------------------------------------------------- */
 
 /* h5py keeps numpy types HDF5 has none for (times, wide characters) as opaque "NUMPY:<M8[ns]". */
 static bool is_numpy_tag(struct cshm_text tag, size_t size, struct cshm_dtype *out)
@@ -119,7 +121,8 @@ int cshm_plan_raw(struct cshm_planner *planner, hid_t type, const char *what,
     return cshm_plan_take(planner, H5Tcopy(type), memory);
 }
 
-/* --- References ----------------------------------------------------------------------------------- */
+/* --- References
+ * ----------------------------------------------------------------------------------- */
 
 static int plan_reference(struct cshm_planner *planner, hid_t type, struct cshm_plan *plan,
                           hid_t *memory)
@@ -147,7 +150,8 @@ static int plan_reference(struct cshm_planner *planner, hid_t type, struct cshm_
     return cshm_fail(&planner->loader->error, -ENOTSUP, "references of an unknown kind");
 }
 
-/* --- Sequences and arrays ------------------------------------------------------------------------- */
+/* --- Sequences and arrays
+ * ------------------------------------------------------------------------- */
 
 static int plan_sequence(struct cshm_planner *planner, hid_t type, struct cshm_plan *plan,
                          hid_t *memory)
@@ -199,6 +203,13 @@ static int plan_array(struct cshm_planner *planner, hid_t type, struct cshm_plan
     int rank = H5Tget_array_ndims(type);
     if (base < 0 || rank < 1 || rank > H5S_MAX_RANK || H5Tget_array_dims2(type, dims) < 0)
         return cshm_loader_fail_h5(planner->loader, "array type");
+    size_t size = H5Tget_size(base);
+    for (int i = 0; i < rank; i++)
+        if (__builtin_mul_overflow(size, dims[i], &size))
+            size = 0;
+    if (size != H5Tget_size(type))
+        return cshm_fail(&planner->loader->error, -EINVAL,
+                         "an array type of another size than its elements");
     CSHM_AUTO_HID hid_t base_memory = H5I_INVALID_HID;
     int result = cshm_plan_type(planner, base, plan, &base_memory);
     if (result == 0)
@@ -208,7 +219,8 @@ static int plan_array(struct cshm_planner *planner, hid_t type, struct cshm_plan
     return cshm_plan_take(planner, H5Tarray_create2(base_memory, (unsigned)rank, dims), memory);
 }
 
-/* --- All ------------------------------------------------------------------------------------------ */
+/* --- All
+ * ------------------------------------------------------------------------------------------ */
 
 #if CSHM_HAVE_H5_COMPLEX
 static int plan_complex(struct cshm_planner *planner, hid_t type, struct cshm_plan *plan,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a type of HDF5 becomes: a plan, made once per dataset or attribute. A plan says how one
- * element looks in memory (the type H5Dread is asked for) and which arrays or groups its parts go to.
- * Design: formats, section 6. The dtypes are those h5py chooses; where libhdf5 has to convert for
- * that, the memory type says so.
+ * element looks in memory (the type H5Dread is asked for) and which arrays or groups its parts go
+ * to. Design: formats, section 6. The dtypes are those h5py chooses; where libhdf5 has to convert
+ * for that, the memory type says so.
  */
 #ifndef CSHM_HDF5_PLAN_H
 #define CSHM_HDF5_PLAN_H
@@ -76,8 +76,8 @@ struct cshm_type_plan {
 struct cshm_loader;
 
 /*
- * Plans a type of the file. 0, -ENOTSUP, -EINVAL, -ENOMEM with the reason in loader->error. `out` is
- * finished by the caller also after an error.
+ * Plans a type of the file. 0, -ENOTSUP, -EINVAL, -ENOMEM with the reason in loader->error. `out`
+ * is finished by the caller also after an error.
  */
 int cshm_type_plan_make(struct cshm_loader *loader, hid_t type, struct cshm_type_plan *out);
 void cshm_type_plan_finish(struct cshm_type_plan *plan);

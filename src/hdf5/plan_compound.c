@@ -7,7 +7,8 @@
 
 enum { MEMBER_VALUE_MAX = 64, ALIGNMENT = 8 };
 
-/* --- Compounds ------------------------------------------------------------------------------------ */
+/* --- Compounds
+ * ------------------------------------------------------------------------------------ */
 
 struct member {
     unsigned index;
@@ -33,7 +34,12 @@ static int plan_field(struct cshm_planner *planner, hid_t type, unsigned index,
     field->name = cshm_arena_text(planner->arena, cshm_text(name));
     if (!field->name.bytes)
         return cshm_plan_no_memory(planner);
-    int result = cshm_plan_type(planner, member, field, &field->memory);
+    /* libhdf5 believes the file here and copies beyond its buffers (CVE-2026-26200). */
+    size_t whole = H5Tget_size(type);
+    size_t offset = H5Tget_member_offset(type, index);
+    int result = offset > whole || H5Tget_size(member) > whole - offset
+                     ? cshm_fail(&planner->loader->error, -EINVAL, "lies outside its compound")
+                     : cshm_plan_type(planner, member, field, &field->memory);
     if (result < 0 && !planner->loader->fatal)
         (void)cshm_error_prefix(&planner->loader->error, "field %s", name);
     return result;
@@ -83,7 +89,8 @@ static int lay_out(struct cshm_planner *planner, hid_t type, const struct member
     for (struct cshm_plan *field = plan->first; field; field = field->next, i++) {
         size_t extent = cshm_plan_extent(field);
         size_t alignment = extent % ALIGNMENT == 0 ? ALIGNMENT : 1;
-        field->offset = as_file ? members[i].offset : (size + alignment - 1) / alignment * alignment;
+        field->offset =
+            as_file ? members[i].offset : (size + alignment - 1) / alignment * alignment;
         if (__builtin_add_overflow(field->offset, extent, &size))
             return cshm_fail(&planner->loader->error, -EINVAL, "a compound of impossible size");
     }
@@ -100,17 +107,18 @@ static int make_compound(struct cshm_planner *planner, const struct cshm_plan *p
     return result;
 }
 
-/* What h5py writes complex numbers as: exactly the fields r and i, in this order, of one float type. */
+/* What h5py writes complex numbers as: exactly the fields r and i, in this order, of one float
+ * type. */
 static bool is_complex(const struct member *members, size_t count, const struct cshm_plan *plan)
 {
     if (count != 2)
         return false;
     const struct cshm_plan *r = members[0].index == 0 ? plan->first : plan->first->next;
     const struct cshm_plan *i = members[0].index == 0 ? plan->first->next : plan->first;
-    return cshm_text_is(r->name, "r") && cshm_text_is(i->name, "i") &&
-           r->kind == CSHM_PLAN_PLAIN && i->kind == CSHM_PLAN_PLAIN && r->rank == 0 &&
-           i->rank == 0 && r->dtype.kind == 'f' && i->dtype.kind == 'f' && r->size >= 4 &&
-           r->size == i->size && r->dtype.byte_order == i->dtype.byte_order;
+    return cshm_text_is(r->name, "r") && cshm_text_is(i->name, "i") && r->kind == CSHM_PLAN_PLAIN &&
+           i->kind == CSHM_PLAN_PLAIN && r->rank == 0 && i->rank == 0 && r->dtype.kind == 'f' &&
+           i->dtype.kind == 'f' && r->size >= 4 && r->size == i->size &&
+           r->dtype.byte_order == i->dtype.byte_order;
 }
 
 static int plan_complex(struct cshm_planner *planner, struct cshm_plan *plan, hid_t *memory)
@@ -173,7 +181,8 @@ int cshm_plan_compound(struct cshm_planner *planner, hid_t type, struct cshm_pla
     return plan_members(planner, type, members, (size_t)count, plan, memory);
 }
 
-/* --- Enums ---------------------------------------------------------------------------------------- */
+/* --- Enums
+ * ---------------------------------------------------------------------------------------- */
 
 static int member_value(struct cshm_planner *planner, hid_t type, hid_t base, unsigned index,
                         bool is_signed, struct cshm_value *out)
@@ -300,6 +309,8 @@ int cshm_plan_enum(struct cshm_planner *planner, hid_t type, struct cshm_plan *p
     CSHM_AUTO_HID hid_t base = H5Tget_super(type);
     if (base < 0)
         return cshm_loader_fail_h5(planner->loader, "enum type");
+    if (H5Tget_size(base) != H5Tget_size(type))
+        return cshm_fail(&planner->loader->error, -EINVAL, "an enum of another size than its base");
     if (H5Tget_class(base) != H5T_INTEGER || H5Tget_size(base) > MEMBER_VALUE_MAX)
         return cshm_plan_raw(planner, type, "an enum over something else than integers", plan,
                              memory);

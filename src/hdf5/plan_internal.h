@@ -27,7 +27,8 @@ int cshm_plan_enum(struct cshm_planner *planner, hid_t type, struct cshm_plan *p
 int cshm_plan_compound(struct cshm_planner *planner, hid_t type, struct cshm_plan *plan,
                        hid_t *memory);
 
-/* The type as it is in the file, as bytes nobody interprets; `what` is the reason for the warning. */
+/* The type as it is in the file, as bytes nobody interprets; `what` is the reason for the warning.
+ */
 int cshm_plan_raw(struct cshm_planner *planner, hid_t type, const char *what,
                   struct cshm_plan *plan, hid_t *memory);
 

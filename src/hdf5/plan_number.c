@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Plans of integers, floats, bit fields and times. h5py keeps the size and byte order of integers and
- * takes the smallest IEEE type that holds a float; sizes numpy has no type for go up to the next
- * one it has.
+ * Plans of integers, floats, bit fields and times. h5py keeps the size and byte order of integers
+ * and takes the smallest IEEE type that holds a float; sizes numpy has no type for go up to the
+ * next one it has.
  */
 #include <errno.h>
 
 #include "hdf5/plan_internal.h"
 
-/* --- Standard types ------------------------------------------------------------------------------- */
+/* --- Standard types
+ * ------------------------------------------------------------------------------- */
 
 /* Smallest of 1, 2, 4, 8 that is at least `size`; 0: none. */
 static size_t standard_size(size_t size)
@@ -41,7 +42,8 @@ static int copy_standard(struct cshm_planner *planner, hid_t standard, bool big,
     return result;
 }
 
-/* --- Integers and bit fields ---------------------------------------------------------------------- */
+/* --- Integers and bit fields
+ * ---------------------------------------------------------------------- */
 
 static hid_t standard_integer(size_t size, bool is_signed)
 {
@@ -110,7 +112,8 @@ int cshm_plan_time(struct cshm_planner *planner, hid_t type, struct cshm_plan *p
                          memory);
 }
 
-/* --- Floats --------------------------------------------------------------------------------------- */
+/* --- Floats
+ * --------------------------------------------------------------------------------------- */
 
 struct float_format {
     size_t size;
@@ -161,8 +164,7 @@ static int make_half(struct cshm_planner *planner, bool big, hid_t *memory)
     return 0;
 }
 
-int cshm_plan_float(struct cshm_planner *planner, hid_t type, struct cshm_plan *plan,
-                    hid_t *memory)
+int cshm_plan_float(struct cshm_planner *planner, hid_t type, struct cshm_plan *plan, hid_t *memory)
 {
     const struct float_format *format = float_format_of(type);
     if (!format)

@@ -36,7 +36,8 @@ static int path_of_object(struct cshm_loader *loader, hid_t object, struct cshm_
     return path_of_identity(loader, &info.identity, out);
 }
 
-/* --- Selections ----------------------------------------------------------------------------------- */
+/* --- Selections
+ * ----------------------------------------------------------------------------------- */
 
 static void add_coordinates(struct cshm_buffer *text, const hsize_t *values, int rank)
 {
@@ -123,8 +124,7 @@ static int add_selection(struct cshm_buffer *text, hid_t space)
     }
 }
 
-static int region_text(struct cshm_loader *loader, hid_t object, hid_t space,
-                       struct cshm_text *out)
+static int region_text(struct cshm_loader *loader, hid_t object, hid_t space, struct cshm_text *out)
 {
     struct cshm_text path;
     int result = space < 0 ? -ENOENT : path_of_object(loader, object, &path);
@@ -143,7 +143,8 @@ static int region_text(struct cshm_loader *loader, hid_t object, hid_t space,
     return result;
 }
 
-/* --- The kinds of references ---------------------------------------------------------------------- */
+/* --- The kinds of references
+ * ---------------------------------------------------------------------- */
 
 static int object_reference(struct cshm_loader *loader, hid_t location, unsigned long file,
                             const void *element, struct cshm_text *out)

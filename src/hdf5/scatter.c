@@ -5,7 +5,8 @@
 
 #include "hdf5/reference.h"
 
-/* `count` elements, `stride` bytes apart, that are number `at` and following of the plan's array. */
+/* `count` elements, `stride` bytes apart, that are number `at` and following of the plan's array.
+ */
 struct run {
     const unsigned char *elements;
     size_t stride;

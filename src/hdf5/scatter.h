@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Elements as H5Dread left them in memory, taken apart: measured, or put into the arrays of a plan. */
+/* Elements as H5Dread left them in memory, taken apart: measured, or put into the arrays of a plan.
+ */
 #ifndef CSHM_HDF5_SCATTER_H
 #define CSHM_HDF5_SCATTER_H
 

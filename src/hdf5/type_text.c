@@ -78,8 +78,8 @@ static void add_text(struct cshm_buffer *out, const struct cshm_plan *plan)
         [CSHM_TEXT_REGION_REFERENCE] = "region",
         [CSHM_TEXT_NEW_REFERENCE] = "ref",
     };
-    cshm_buffer_add_string(out, plan->source == CSHM_TEXT_STRING ? plan->encoding
-                                                                 : names[plan->source]);
+    cshm_buffer_add_string(out,
+                           plan->source == CSHM_TEXT_STRING ? plan->encoding : names[plan->source]);
 }
 
 static void add_compound(struct cshm_buffer *out, const struct cshm_plan *plan)

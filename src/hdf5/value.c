@@ -14,7 +14,8 @@ static int no_memory(struct cshm_valuer *valuer)
     return cshm_loader_fail_all(valuer->loader, -ENOMEM, "out of memory");
 }
 
-/* --- Values that are strings ---------------------------------------------------------------------- */
+/* --- Values that are strings
+ * ---------------------------------------------------------------------- */
 
 /* Takes a finished text over into the arena. */
 static int set_text(struct cshm_valuer *valuer, const struct cshm_buffer *text,
@@ -23,8 +24,7 @@ static int set_text(struct cshm_valuer *valuer, const struct cshm_buffer *text,
     out->type = CSHM_VALUE_STRING;
     if (text->error < 0)
         return no_memory(valuer);
-    out->string =
-        cshm_arena_text(valuer->arena, (struct cshm_text){text->bytes, text->length});
+    out->string = cshm_arena_text(valuer->arena, (struct cshm_text){text->bytes, text->length});
     return out->string.bytes ? 0 : no_memory(valuer);
 }
 
@@ -105,7 +105,8 @@ static int set_text_element(struct cshm_valuer *valuer, const struct cshm_plan *
     return set_string(valuer, cshm_text(string ? string : ""), out);
 }
 
-/* --- Numbers -------------------------------------------------------------------------------------- */
+/* --- Numbers
+ * -------------------------------------------------------------------------------------- */
 
 static int set_integer(struct cshm_valuer *valuer, const struct cshm_plan *plan,
                        const unsigned char *bytes, struct cshm_value *out)
@@ -174,7 +175,8 @@ static int set_plain(struct cshm_valuer *valuer, const struct cshm_plan *plan,
     }
 }
 
-/* --- Compounds and lists -------------------------------------------------------------------------- */
+/* --- Compounds and lists
+ * -------------------------------------------------------------------------- */
 
 static int field_key(struct cshm_valuer *valuer, struct cshm_text name, struct cshm_text *out)
 {
@@ -206,8 +208,8 @@ static int set_table(struct cshm_valuer *valuer, const struct cshm_plan *plan,
     for (const struct cshm_plan *field = plan->first; field && result == 0; field = field->next) {
         result = field_key(valuer, field->name, &member->key);
         if (result == 0)
-            result = cshm_value_make(valuer, field, 0, NULL, element + field->offset,
-                                     &member->value);
+            result =
+                cshm_value_make(valuer, field, 0, NULL, element + field->offset, &member->value);
         member++;
     }
     valuer->compounds--;

@@ -32,8 +32,8 @@ struct cshm_valuer {
 };
 
 /*
- * The value of elements at `elements` that lie in an array of this shape (rank 0: one). 0 or negative
- * errno with the reason in loader->error.
+ * The value of elements at `elements` that lie in an array of this shape (rank 0: one). 0 or
+ * negative errno with the reason in loader->error.
  */
 int cshm_value_make(struct cshm_valuer *valuer, const struct cshm_plan *plan, size_t rank,
                     const uint64_t *shape, const unsigned char *elements, struct cshm_value *out);

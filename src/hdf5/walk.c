@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The first step: every link of the file is followed once and gets its node; what is declared about
- * sizes is added up; nothing is read or reserved yet. Recursion is one C frame or three a level, the
- * level bounded by the tree, and no frame holds a text buffer.
+ * sizes is added up; nothing is read or reserved yet. Recursion is one C frame or three a level,
+ * the level bounded by the tree, and no frame holds a text buffer.
  */
 #include <errno.h>
 
@@ -22,11 +22,11 @@ struct place {
 static int walk_group(struct cshm_loader *loader, struct cshm_object *object, hid_t id,
                       struct cshm_node *node);
 
-/* --- Words ---------------------------------------------------------------------------------------- */
+/* --- Words
+ * ---------------------------------------------------------------------------------------- */
 
-static __attribute__((noinline)) const char *link_path(const struct place *place,
-                                                       const struct cshm_link *link,
-                                                       char out[CSHM_PATH_TEXT_MAX])
+static __attribute__((noinline)) const char *
+link_path(const struct place *place, const struct cshm_link *link, char out[CSHM_PATH_TEXT_MAX])
 {
     char name[CSHM_PATH_TEXT_MAX / 2];
     cshm_text_escape(link->name, strlen(link->name), name, sizeof name);
@@ -57,11 +57,11 @@ static __attribute__((noinline)) void set_current(struct cshm_loader *loader,
     cshm_channel_set_current(loader->channel, cshm_node_path(node, path, sizeof path));
 }
 
-/* --- Datasets ------------------------------------------------------------------------------------- */
+/* --- Datasets
+ * ------------------------------------------------------------------------------------- */
 
-static __attribute__((noinline)) void tell_note(struct cshm_loader *loader,
-                                                const struct cshm_plan *plan,
-                                                const struct cshm_node *node)
+static __attribute__((noinline)) void
+tell_note(struct cshm_loader *loader, const struct cshm_plan *plan, const struct cshm_node *node)
 {
     const struct cshm_plan *part;
     const char *note = cshm_plan_note(plan, &part);
@@ -114,12 +114,12 @@ static int walk_dataset(const struct place *place, const struct cshm_link *link,
     return give_up(place, link, result);
 }
 
-/* --- Links ---------------------------------------------------------------------------------------- */
+/* --- Links
+ * ---------------------------------------------------------------------------------------- */
 
 /* The path of an object that is not in the tree itself, for references to it. */
-static __attribute__((noinline)) int name_type(const struct place *place,
-                                               const struct cshm_link *link,
-                                               struct cshm_object *object)
+static __attribute__((noinline)) int
+name_type(const struct place *place, const struct cshm_link *link, struct cshm_object *object)
 {
     struct cshm_object group = {.node = place->node};
     struct cshm_arena *arena = &place->loader->arena;
@@ -137,8 +137,8 @@ static __attribute__((noinline)) int name_type(const struct place *place,
 static int add_group(const struct place *place, const struct cshm_link *link,
                      struct cshm_node **node)
 {
-    int result = cshm_nodes_add(place->loader, place->node, cshm_text(link->name),
-                                CSHM_NODE_GROUP, node);
+    int result =
+        cshm_nodes_add(place->loader, place->node, cshm_text(link->name), CSHM_NODE_GROUP, node);
     if (result == 0)
         set_current(place->loader, *node);
     return result;

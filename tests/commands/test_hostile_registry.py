@@ -21,7 +21,14 @@ def victim(place):
 
 
 def publish_leaf(place, project, shm_name, **more):
-    leaf = {"shm_name": shm_name, "shm_private_name": "/" + shm_name, "shape": [8], "dtype": "uint8", "attrs": {}, **more}
+    leaf = {
+        "shm_name": shm_name,
+        "shm_private_name": "/" + shm_name,
+        "shape": [8],
+        "dtype": "uint8",
+        "attrs": {},
+        **more,
+    }
     place.write_manifest(project, toml_text.document({"x": leaf}))
 
 

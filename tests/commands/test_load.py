@@ -134,7 +134,9 @@ def test_a_file_found_by_a_relative_path_and_with_odd_names_loads(place, sample)
     assert place.projects() == {"p"}
 
 
-@pytest.mark.parametrize("project", ["P", "a b", "grün", "p.x", "UPPER_lower-1", "x" * 200, "日本" * 33, "a%2Fb", "-dash"])
+@pytest.mark.parametrize(
+    "project", ["P", "a b", "grün", "p.x", "UPPER_lower-1", "x" * 200, "日本" * 33, "a%2Fb", "-dash"]
+)
 def test_good_project_names_work_everywhere(place, sample, project):
     place.run("cute-shm-hdf5", "--", project, sample).succeeded()
     assert place.projects() == {project}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""cute-shm-hdf5: what each type and each kind of attribute becomes, spelt out (the corpus suite compares everything)."""
+"""cute-shm-hdf5: what types and attributes become, spelt out (the corpus suite compares everything)."""
 
 import h5py
 import numpy as np
@@ -110,7 +110,7 @@ def test_large_attributes_are_kept(place):
     assert manifest.node()["attrs"]["it"] == "x" * 40_000
 
 
-# --- what a loader may not know yet: named, never skipped ----------------------------------------------------------------
+# --- what a loader may not know yet: named, never skipped -------------------------------------------------------------
 
 TYPES = {
     "variable strings": lambda file: file.create_dataset("g/x", data=["a", "bc"], dtype=h5py.string_dtype()),

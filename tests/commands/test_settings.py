@@ -118,6 +118,8 @@ def test_a_registry_made_by_root_is_for_everybody_and_one_made_by_a_user_is_priv
 
 
 def test_the_registry_is_made_with_its_parents_or_refused_in_one_line(place, file):
-    result = place.run("cute-shm-hdf5", f"--root={place.files}/f.h5/x", f"--shm-dir={place.shm}", "p", file, where=False)
+    result = place.run(
+        "cute-shm-hdf5", f"--root={place.files}/f.h5/x", f"--shm-dir={place.shm}", "p", file, where=False
+    )
     result.failed()
     assert place.segments() == set()

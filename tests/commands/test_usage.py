@@ -76,7 +76,9 @@ def test_bad_project_names(place, name):
     place.assert_nothing_published()
 
 
-@pytest.mark.parametrize("words", [["-no-progress"], ["--no-progress"], ["-overwrite"], ["-mode", "0600"], ["-stall", "5"]])
+@pytest.mark.parametrize(
+    "words", [["-no-progress"], ["--no-progress"], ["-overwrite"], ["-mode", "0600"], ["-stall", "5"]]
+)
 def test_long_options_work_with_one_dash_as_the_peer_writes_them(place, words):
     file = h5.simple(place.files / "f.h5", x=[1])
     place.load("p", file, *words).succeeded()

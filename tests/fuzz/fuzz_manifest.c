@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A manifest that parses is rendered as text that parses to an equal tree; and no value nests deeper
- * than the scan before the TOML library said (that scan is what keeps the library's recursion in bounds).
+ * A manifest that parses is rendered as text that parses to an equal tree; and no value nests
+ * deeper than the scan before the TOML library said (that scan is what keeps the library's
+ * recursion in bounds).
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -27,8 +28,7 @@ static size_t depth_of(const struct cshm_value *value)
                    : value->type == CSHM_VALUE_TABLE ? value->table.count
                                                      : 0;
     for (size_t i = 0; i < count; i++) {
-        size_t depth =
-            depth_of(list ? &value->array.items[i] : &value->table.members[i].value);
+        size_t depth = depth_of(list ? &value->array.items[i] : &value->table.members[i].value);
         deepest = depth + 1 > deepest ? depth + 1 : deepest;
     }
     return deepest;

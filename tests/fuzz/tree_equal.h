@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether two trees, or two nodes, say the same: what "reads back equal" means in tests and fuzzers. */
+/*
+ * Whether two trees, or two nodes, say the same: what "reads back equal" means in tests and
+ * fuzzers.
+ */
 #ifndef TESTS_FUZZ_TREE_EQUAL_H
 #define TESTS_FUZZ_TREE_EQUAL_H
 

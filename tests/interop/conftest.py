@@ -23,7 +23,10 @@ class Peer:
 
     def call(self, act, project, *words):
         done = subprocess.run(
-            [self.python, SCRIPT, self.place.registry, act, project, *words], capture_output=True, text=True, timeout=120
+            [self.python, SCRIPT, self.place.registry, act, project, *words],
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
         assert done.returncode == 0, done.stderr
         return done

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """peer.py ROOT read|write|unlink|load PROJECT [FILE]: run by the peer's own Python, with the peer's package only.
 
-read prints what cute_shm.shm_to_arrays() gives as JSON; write publishes FILE (an .npz of arrays "0", "1", ... and "paths",
-the JSON list of where they go) with arrays_to_shm(persistent=True); unlink and load (of an HDF5 file) are the peer's.
+read prints what cute_shm.shm_to_arrays() gives as JSON; write publishes FILE (an .npz of arrays "0", "1", ... and
+"paths", the JSON list of where they go) with arrays_to_shm(persistent=True); unlink and load (of an HDF5 file) are the peer's.
 """
 
 import json

@@ -8,8 +8,23 @@ import numpy as np
 import pytest
 
 from support import h5, tools
+from support.place import map_array
 
-ODD_KEYS = ["with space", "a.b", "a/b", "", "grün", '"quoted"', "back\\slash", "tab\t", "new\nline", "x.meta", "[x]", "100%", "日本"]
+ODD_KEYS = [
+    "with space",
+    "a.b",
+    "a/b",
+    "",
+    "grün",
+    '"quoted"',
+    "back\\slash",
+    "tab\t",
+    "new\nline",
+    "x.meta",
+    "[x]",
+    "100%",
+    "日本",
+]
 
 
 def arrays_of(description, path=()):
@@ -26,7 +41,7 @@ def matches(description, array):
     return there == (str(array.dtype), list(array.shape), array.tobytes().hex())
 
 
-# --- we write, it reads ------------------------------------------------------------------------------------------------
+# --- we write, it reads -----------------------------------------------------------------------------------------------
 
 
 def test_it_reads_values_nesting_and_attributes_that_we_loaded(place, peer, prefix):
@@ -98,7 +113,7 @@ def test_it_reads_odd_keys_that_we_loaded(place, peer, prefix):
     }
 
 
-# --- it writes, we read ------------------------------------------------------------------------------------------------
+# --- it writes, we read -----------------------------------------------------------------------------------------------
 
 ARRAYS = {
     ("a",): np.arange(12).reshape(3, 4),
@@ -142,14 +157,14 @@ def test_we_list_what_it_wrote(place, written):
 
 def test_we_mount_and_map_what_it_wrote(place, written, mount):
     for path, array in ARRAYS.items():
-        mapped = np.memmap(mount / written / "/".join(path), array.dtype, "r", shape=array.shape)
+        mapped = map_array(mount / written / "/".join(path), array.dtype, array.shape)
         assert mapped.tobytes() == array.tobytes(), path
     there = place.manifest(written).at("g", "b")
     assert f"dtype = \"{there['dtype']}\"" in (mount / written / "g/b.meta").read_text()
 
 
 def test_it_sees_what_we_store_through_the_mount(place, peer, written, mount):
-    np.memmap(mount / written / "a", "i8", "r+", shape=(3, 4))[2, 3] = 4711
+    map_array(mount / written / "a", "i8", (3, 4), "r+")[2, 3] = 4711
     (stored,) = [item for path, item in arrays_of(peer.read(written)).items() if path == ("a",)]
     assert np.frombuffer(bytes.fromhex(stored["bytes"]), "i8")[-1] == 4711
 

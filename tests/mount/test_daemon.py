@@ -76,6 +76,15 @@ def test_a_signal_unmounts_and_ends_well(mount, number):
     mount.stop(number)
 
 
+def test_a_signal_while_it_starts_ends_it_well(unstarted):
+    """As soon as the mount can be seen, and as soon as it answers."""
+    for turn in range(12):
+        unstarted.launch()
+        seen = unstarted.mounted_or_dead if turn % 2 else lambda: mounting.is_mounted(unstarted.path)
+        wait_until(seen, "the mount")
+        unstarted.stop()
+
+
 def test_sigterm_unmounts_even_when_busy(mount, sample):
     mapped = map_array(mount / "p/a", "int64", (3, 4), "r+")
     with open(mount / "p/b/.meta", "rb"):
@@ -154,7 +163,13 @@ def test_a_bad_mount_point_is_one_line(place, unstarted):
 
 
 def test_a_shared_memory_directory_that_is_missing_is_one_line(place, unstarted):
-    command = [programs.directory() / "cuteshmfs", "-f", f"--root={place.registry}", "--shm-dir=/nowhere", place.mountpoint]
+    command = [
+        programs.directory() / "cuteshmfs",
+        "-f",
+        f"--root={place.registry}",
+        "--shm-dir=/nowhere",
+        place.mountpoint,
+    ]
     line = programs.run(command, place.environment, place.identity, timeout=30).failed()
     assert "/nowhere" in line
     assert not mounting.is_mounted(place.mountpoint)
@@ -171,7 +186,14 @@ def test_passthrough_that_cannot_be_had_is_one_line(place, access):
 def test_registry_and_memory_can_be_mount_options(unstarted, place, sample):
     """As mount(8) and fstab give them."""
     options = f"root={place.registry},shm_dir={place.shm}"
-    command = [programs.directory() / "cuteshmfs", f"--access={unstarted.access.mode}", "-o", options, "cuteshm", unstarted.path]
+    command = [
+        programs.directory() / "cuteshmfs",
+        f"--access={unstarted.access.mode}",
+        "-o",
+        options,
+        "cuteshm",
+        unstarted.path,
+    ]
     started(unstarted, command)
     assert (unstarted / "p/a").exists()
     end_daemon(unstarted)

@@ -64,6 +64,7 @@ def test_a_private_mapping_changes_nothing(mount, place, sample):
 def test_a_mapping_is_memory_of_the_segment_not_of_the_file_cache(mount, large):
     """256 MiB touched: as shared memory they cost nothing; as cached file pages they would exist twice."""
     with open(mount / "large/x", "rb") as file:
+        assert file.read(8) == bytes(8)
         before = resident()
         mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
         assert sum(mapped[:: mmap.PAGESIZE]) == 0

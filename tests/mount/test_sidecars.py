@@ -118,14 +118,16 @@ def test_a_segment_longer_than_its_array_has_a_rest(mount, place, sample):
     with open(place.segment("p", "a"), "ab") as segment:
         segment.write(b"12345")
     mount.eventually(lambda: (mount / "p/a").stat().st_size == 101, "the size")
-    document = mount.eventually(lambda: "rest" in read(mount / "p/a.meta")["array"] and read(mount / "p/a.meta"), "rest")
+    document = mount.eventually(
+        lambda: "rest" in read(mount / "p/a.meta")["array"] and read(mount / "p/a.meta"), "rest"
+    )
     assert document["array"]["rest"] == 5
     assert document["array"]["shape"] == [3, 4]
     assert "state" not in document["array"]
 
 
 def test_any_text_survives_as_attribute(mount, place):
-    texts = ["tab\t newline\n quote\" backslash\\ \x7f \x01", "!bang", "grün", "", "x" * 30_000]
+    texts = ['tab\t newline\n quote" backslash\\ \x7f \x01', "!bang", "grün", "", "x" * 30_000]
     with h5.writing(place.files / "f.h5") as file:
         file["x"] = 1
         for number, text in enumerate(texts):

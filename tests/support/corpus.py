@@ -118,28 +118,29 @@ class Harness:
             return WRONG, f"the error is not one line: {loaded.err[-500:]!r}"
         return None
 
-    # --- refused ----------------------------------------------------------------------------------------------------
+    # --- refused ------------------------------------------------------------------------------------------------------
 
     def _refused(self, project, file, loaded):
         reason = loaded.error_lines[0].removeprefix("cute-shm-hdf5: ").replace(file, os.path.basename(file))
         h5py_read = self._compare(None, file)
         readable = not (h5py_read.died or h5py_read.refused)
-        if CHILD_CRASH.search(reason) and readable:
+        complete = readable and not h5py_read.unreadable
+        if CHILD_CRASH.search(reason) and complete:
             return Outcome(file, CRASHED, reason)
-        self._forgive_reports(h5py_read)
+        self._forgive_reports(complete)
         part = self._load(project, file, "--skip-errors")
+        self._forgive_reports(complete)
         if part.status != programs.IN_PART:
-            complete = readable and not h5py_read.unreadable
             return Outcome(file, REFUSED, reason + (" (h5py reads it)" if complete else ""))
         return self._published(project, file, part, self._compare(project, file))
 
-    def _forgive_reports(self, h5py_read):
-        """libhdf5 crashed in the loader's child as it does under h5py: a sanitizer's report of that is no news."""
-        if h5py_read.died:
+    def _forgive_reports(self, complete):
+        """Where h5py fails or crashes, libhdf5 may crash in the loader's child: a report of that is no news."""
+        if not complete:
             for report in self.place.reports.iterdir():
                 report.unlink()
 
-    # --- published --------------------------------------------------------------------------------------------------
+    # --- published ----------------------------------------------------------------------------------------------------
 
     @staticmethod
     def _published(project, file, loaded, result):
@@ -205,7 +206,7 @@ class Harness:
                                 for level, path, text, missing in on_mount.findings]  # fmt: skip
         return result
 
-    # --- after it ---------------------------------------------------------------------------------------------------
+    # --- after it -----------------------------------------------------------------------------------------------------
 
     def _clean_up(self, project):
         """What is left once the project is unlinked, as one line."""
@@ -262,7 +263,9 @@ def table(outcomes, top=""):
     lines = []
     for outcome in outcomes:
         name = os.path.relpath(outcome.file, top) if top else outcome.file
-        reason = outcome.reason.encode("unicode_escape").decode() if not outcome.reason.isprintable() else outcome.reason
+        reason = (
+            outcome.reason.encode("unicode_escape").decode() if not outcome.reason.isprintable() else outcome.reason
+        )
         lines.append(f"{outcome.category:15}  {name}" + (f"\n{'':17}{reason}" if reason else ""))
     counts = {category: sum(outcome.category == category for outcome in outcomes) for category in CATEGORIES}
     lines.append("")

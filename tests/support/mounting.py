@@ -6,15 +6,18 @@ import dataclasses
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
+import threading
 
 from . import programs, users
 from .place import Place
-from .waiting import wait_until
+from .waiting import patience, wait_until
 
 PASSTHROUGH, SYMLINK = "passthrough", "symlink"
 DEVICE = pathlib.Path("/dev/fuse")
+LONGEST = 60.0  # seconds that a test may use a mount
 VISIBLE = 1.0  # seconds until the mount shows what others did
 
 
@@ -40,12 +43,14 @@ ALL = {
 
 
 class Mount:
-    def __init__(self, place, access):
+    def __init__(self, place, access, longest=LONGEST):
         self.place = place
+        self.longest = longest  # None: no limit
         self.access = access
         self.path = place.mountpoint
         self.log = place.log
         self.process = None
+        self._watchdog = None
 
     def __truediv__(self, name):
         return self.path / name
@@ -59,7 +64,14 @@ class Mount:
         return self.place.command("cuteshmfs", *stay, f"--access={self.access.mode}", *options, self.path)
 
     def start(self, *options):
-        """Runs in the foreground, so that its end and its words are known. Returns when it is mounted."""
+        """Runs in the foreground, so that its end and its words are known. Returns when it serves and has said so."""
+        said = len(self.text())
+        self.launch(*options)
+        wait_until(lambda: self.mounted_or_dead() and "access" in self.text()[said:], "the mount")
+        return self
+
+    def launch(self, *options):
+        """Without waiting for anything."""
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 self.command(*options),
@@ -69,10 +81,22 @@ class Mount:
                 stderr=log,
                 **programs.as_identity(self.place.identity),
             )
-        wait_until(self._mounted_or_dead, "the mount")
-        return self
+        self._watch(self.process)
 
-    def _mounted_or_dead(self):
+    def _watch(self, process):
+        """A daemon that never answers would hang the test for ever; killed, it makes all calls fail."""
+        self._unwatch()
+        if self.longest is None:
+            return
+        self._watchdog = threading.Timer(self.longest * patience(), process.kill)
+        self._watchdog.daemon = True
+        self._watchdog.start()
+
+    def _unwatch(self):
+        if self._watchdog:
+            self._watchdog.cancel()
+
+    def mounted_or_dead(self):
         """Asked in this order, a dead mount that is still there, or was just removed, is not taken for a new one."""
         if self.process.poll() is not None:
             raise AssertionError(f"the daemon ended with {self.process.returncode}: {self.text()}")
@@ -96,17 +120,20 @@ class Mount:
         """Ends it as a service manager would; it must leave without complaint."""
         self.process.send_signal(signal_number)
         status = self.process.wait(20)
+        self.place.assert_no_reports()
         assert status == 0, f"the daemon ended with {status}: {self.text()}"
         assert not is_mounted(self.path)
         self.process = None
 
     def kill(self):
+        self._unwatch()
         self.process.kill()
         self.process.wait(20)
         self.process = None
 
     def finish(self):
         """Whatever happened: no process and no mount remain."""
+        self._unwatch()
         with contextlib.suppress(ProcessLookupError):
             if self.process and self.process.poll() is None:
                 self.process.terminate()
@@ -168,8 +195,8 @@ def why_not(access):
 
 
 def fusermount_is_setuid():
-    places = [pathlib.Path(folder, "fusermount3") for folder in os.environ.get("PATH", "").split(":") if folder]
-    return any(place.exists() and place.stat().st_mode & 0o4000 for place in places)
+    found = shutil.which("fusermount3")
+    return found is not None and bool(os.stat(found).st_mode & 0o4000)
 
 
 def _try(access):

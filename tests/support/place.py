@@ -65,7 +65,7 @@ class Place:
             env[name] = ":".join(kept + [f"log_path={self.reports}/{name[:4].lower()}"])
         return env
 
-    # --- commands ---------------------------------------------------------------------------------------------------
+    # --- commands -----------------------------------------------------------------------------------------------------
 
     def command(self, tool, *words, where=True):
         flags = [f"--root={self.registry}", f"--shm-dir={self.shm}"] if where else []
@@ -94,7 +94,7 @@ class Place:
     def unlink(self, *projects, **how):
         return self.run("cute-shm-unlink", *projects, **how)
 
-    # --- what is there ----------------------------------------------------------------------------------------------
+    # --- what is there ------------------------------------------------------------------------------------------------
 
     def manifest_path(self, project):
         return self.registry / f"cute-shm.{project}.toml"
@@ -140,7 +140,7 @@ class Place:
         except FileNotFoundError:
             return set()
 
-    # --- making projects without our commands -----------------------------------------------------------------------
+    # --- making projects without our commands -------------------------------------------------------------------------
 
     def publish(self, project, arrays, extension="", mode=0o600):
         """A project as the peer would write it: nested dictionaries of numpy arrays. Returns its tree."""
@@ -181,7 +181,7 @@ class Place:
         path.write_bytes(content)
         path.chmod(mode)
 
-    # --- the end ----------------------------------------------------------------------------------------------------
+    # --- the end ------------------------------------------------------------------------------------------------------
 
     def finish(self, strict):
         """Unlinks what was published. If `strict`, nothing else may have been there."""
@@ -215,6 +215,9 @@ class Place:
 
 def map_array(file, dtype, shape, mode="r"):
     """An array on a file; an empty one cannot be mapped."""
-    if int(np.prod(shape, dtype=object)) * np.dtype(dtype).itemsize == 0:
+    size = int(np.prod(shape, dtype=object)) * np.dtype(dtype).itemsize
+    if size == 0:
         return np.zeros(shape, dtype)
+    with open(file, "rb", buffering=0) as opened:  # an error here is an error; in the mapping it would be SIGBUS
+        assert opened.seek(size - 1) == size - 1 and len(opened.read(1)) == 1
     return np.memmap(file, np.dtype(dtype), mode, shape=tuple(shape))

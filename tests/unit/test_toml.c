@@ -22,8 +22,7 @@ struct parsed {
 static void parse_bytes(struct parsed *parsed, const char *text, size_t length)
 {
     *parsed = (struct parsed){0};
-    parsed->result =
-        cshm_toml_parse(text, length, &parsed->arena, &parsed->root, &parsed->error);
+    parsed->result = cshm_toml_parse(text, length, &parsed->arena, &parsed->root, &parsed->error);
 }
 
 static void parse(struct parsed *parsed, const char *text)
@@ -75,7 +74,7 @@ static void assert_text(const struct cshm_value *value, const char *bytes, size_
     assert_memory_equal(value->string.bytes, bytes, length);
 }
 
-/* --- Values ----------------------------------------------------------------------------------------- */
+/* --- Values ------------------------------------------------------------------------------ */
 
 static void scalars_have_their_types(void **state)
 {
@@ -128,8 +127,13 @@ static void dates_and_times_are_kept_as_text(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "1979-05-27", "07:32:00", "07:32:00.25", "1979-05-27T07:32:00",
-        "1979-05-27T07:32:00Z", "1979-05-27T00:32:00.999999-07:00", "1979-05-27T00:32:00+13:45",
+        "1979-05-27",
+        "07:32:00",
+        "07:32:00.25",
+        "1979-05-27T07:32:00",
+        "1979-05-27T07:32:00Z",
+        "1979-05-27T00:32:00.999999-07:00",
+        "1979-05-27T00:32:00+13:45",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         char text[100];
@@ -173,7 +177,7 @@ static void lists_keep_their_mixture_and_nesting(void **state)
     finish(&p);
 }
 
-/* --- Order ------------------------------------------------------------------------------------------ */
+/* --- Order ------------------------------------------------------------------------------- */
 
 static void members_come_in_the_order_of_their_lines(void **state)
 {
@@ -237,7 +241,8 @@ static void a_hundred_thousand_tables_keep_their_order(void **state)
 {
     (void)state;
     CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
-    for (unsigned i = 0; i < 100000; i++) /* 7919 is prime, so all are different and none in order */
+    for (unsigned i = 0; i < 100000;
+         i++) /* 7919 is prime, so all are different and none in order */
         cshm_buffer_add_format(&text, "[k%u]\nx = %u\n", i * 7919U % 100000, i);
     struct parsed p;
     parse_bytes(&p, text.bytes, text.length);
@@ -248,7 +253,7 @@ static void a_hundred_thousand_tables_keep_their_order(void **state)
     finish(&p);
 }
 
-/* --- What is refused -------------------------------------------------------------------------------- */
+/* --- What is refused --------------------------------------------------------------------- */
 
 static void damage_is_refused_with_line_and_column(void **state)
 {
@@ -276,16 +281,24 @@ static void bytes_that_are_no_text_are_refused(void **state)
     assert_refused("a = '\xED\xA0\x80'\n", -EINVAL, "line 1: not UTF-8");
 }
 
-static void letters_outside_of_quotes_do_not_reach_the_library(void **state)
+static void letters_outside_of_quotes_are_refused(void **state)
 {
     (void)state;
-    assert_refused("k\xEF\xB3\xBF = 1\n", -EINVAL, "line 1");
-    assert_refused("a = 1\n\xC3\xA9 = 2\n", -EINVAL, "line 2");
+    assert_refused("k\xEF\xB3\xBF = 1\n", -EINVAL, "line 1, column 2");
+    assert_refused("a = 1\n\xC3\xA9 = 2\n", -EINVAL, "line 2, column 1");
     assert_refused("a = 84''''\xEF\xBB\xBD''\n", -EINVAL, "line 1");
-    assert_refused("a = \"\"\"\\\n\xC3\xA9\"\"\"\n", -EINVAL, "line 2");
+    assert_refused("x = 4[\"\xEF\xBB\xB7\"]\n", -EINVAL, "line 1");
+    assert_refused("\"\"\"\\\xEF\xBB\xB7", -EINVAL, "line 1");
+}
+
+static void letters_in_quotes_and_comments_are_read(void **state)
+{
+    (void)state;
     struct parsed p;
-    parse(&p, "# \xC3\xA9\n\"\xC3\xA9\" = [\"\xC3\xA9\", '\xC3\xA9'] # \xC3\xA9\n['\xC3\xA4'.b]\n");
+    parse(&p, "# \xC3\xA9\n\"\xC3\xA9\" = [\"\xC3\xA9\", '\xC3\xA9'] # \xC3\xA9\n"
+              "f = \"\"\"\\\n  \xEF\xBB\xB7\\\n\xC3\xA9\"\"\"\n['\xC3\xA4'.b]\n");
     assert_int_equal(p.result, 0);
+    assert_text(get(&p, "f"), "\xEF\xBB\xB7\xC3\xA9", 5);
     finish(&p);
 }
 
@@ -319,7 +332,7 @@ static void nothing_is_an_empty_document(void **state)
     }
 }
 
-/* --- Nesting ---------------------------------------------------------------------------------------- */
+/* --- Nesting ----------------------------------------------------------------------------- */
 
 static void repeat(struct cshm_buffer *text, const char *piece, size_t count)
 {
@@ -477,7 +490,8 @@ int main(void)
         cmocka_unit_test(a_hundred_thousand_tables_keep_their_order),
         cmocka_unit_test(damage_is_refused_with_line_and_column),
         cmocka_unit_test(bytes_that_are_no_text_are_refused),
-        cmocka_unit_test(letters_outside_of_quotes_do_not_reach_the_library),
+        cmocka_unit_test(letters_outside_of_quotes_are_refused),
+        cmocka_unit_test(letters_in_quotes_and_comments_are_read),
         cmocka_unit_test(broken_assertions_of_the_library_are_errors),
         cmocka_unit_test(too_much_text_is_refused_unread),
         cmocka_unit_test(nothing_is_an_empty_document),

@@ -41,7 +41,7 @@ static void assert_float(double value, const char *expected)
     assert_bytes(&out, expected);
 }
 
-/* --- Strings, keys, numbers -------------------------------------------------------------------------- */
+/* --- Strings, keys, numbers -------------------------------------------------------------- */
 
 static void control_characters_are_escaped(void **state)
 {
@@ -115,7 +115,8 @@ static void values_stand_on_one_line(void **state)
     cshm_arena_finish(&arena);
 }
 
-/* A small generator, so that the samples are the same on every run (Numerical Recipes' constants). */
+/* A small generator, so that the samples are the same on every run (Numerical Recipes' constants).
+ */
 static uint64_t next_random(uint64_t *state)
 {
     *state = *state * 6364136223846793005U + 1442695040888963407U;
@@ -148,7 +149,7 @@ static void every_float_reads_back_the_same_bits(void **state)
     cshm_arena_finish(&arena);
 }
 
-/* --- Names that are not UTF-8 ------------------------------------------------------------------------ */
+/* --- Names that are not UTF-8 ------------------------------------------------------------ */
 
 static void assert_spelled(const char *raw, size_t length, const char *spelled)
 {
@@ -190,15 +191,15 @@ static void only_one_spelling_is_read(void **state)
     }
 }
 
-/* --- Strings as attribute values --------------------------------------------------------------------- */
+/* --- Strings as attribute values --------------------------------------------------------- */
 
 static void assert_written(const char *raw, size_t length, const char *expected)
 {
     struct cshm_arena arena = {0};
     struct cshm_text written;
     struct cshm_text back;
-    assert_int_equal(
-        cshm_attribute_write_string(&arena, (struct cshm_text){raw, length}, &written), 0);
+    assert_int_equal(cshm_attribute_write_string(&arena, (struct cshm_text){raw, length}, &written),
+                     0);
     assert_int_equal(written.length, strlen(expected));
     assert_memory_equal(written.bytes, expected, written.length);
     assert_int_equal(cshm_attribute_read_string(&arena, written, &back), 0);
@@ -223,8 +224,8 @@ static void strings_become_values_and_back(void **state)
 static void forms_that_are_no_string_are_refused(void **state)
 {
     (void)state;
-    static const char *const forms[] = {"!", "!uint64 5", "!bytes", "!bytes 4", "!bytes 4G",
-                                        "!bytes 4C", "!Bytes 47"};
+    static const char *const forms[] = {"!",         "!uint64 5", "!bytes",   "!bytes 4",
+                                        "!bytes 4G", "!bytes 4C", "!Bytes 47"};
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
         struct cshm_arena arena = {0};
         struct cshm_text raw;

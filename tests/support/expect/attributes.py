@@ -48,7 +48,7 @@ def form_of(aid, context):
     array = np.zeros(space.shape, dtype)
     aid.read(array, mtype=tid if dtype.kind == "V" and not dtype.names else h5t.py_create(dtype))
     base = _base(tid)
-    exact = base.get_class() in (h5t.INTEGER, h5t.FLOAT, h5t.STRING, h5t.ENUM)
+    exact = tid.get_class() in (h5t.INTEGER, h5t.FLOAT, h5t.STRING, h5t.ENUM)
     return Form(
         lambda value: _nested(value, array, lambda one, item: _element(base, one, item, context)),
         _type_words(base, dtype),
@@ -87,21 +87,24 @@ def _nested(value, array, one):
     return None
 
 
-# --- one element: complaint or None ------------------------------------------------------------------------------------
+# --- one element: complaint or None -----------------------------------------------------------------------------------
 
 
-def _element(tid, value, item, context):
+def _element(tid, value, item, context, nested=False):
+    """`nested`: inside a compound's text, where TOML's own tables can stand for themselves."""
     kind = tid.get_class()
+    if isinstance(item, np.ndarray) and item.ndim == 0:
+        item = item[()]
     if kind == h5t.ARRAY:
         base = _base(tid)
-        return _nested(value, np.asarray(item), lambda v, i: _element(base, v, i, context))
+        return _nested(value, np.asarray(item), lambda one, part: _element(base, one, part, context, nested))
     if kind == h5t.STRING:
         return _string(value, types.string_bytes(item))
     if kind == h5t.COMPOUND and np.asarray(item).dtype.names:
-        return _compound(tid, value, item, context)
+        return _compound(tid, value, item, context, nested)
     if kind == h5t.VLEN:
         base = tid.get_super()
-        return _nested(value, types.row(base, item), lambda v, i: _element(base, v, i, context))
+        return _nested(value, types.row(base, item), lambda one, part: _element(base, one, part, context, nested))
     if kind == h5t.REFERENCE:
         return _reference(tid, value, item, context)
     if kind == h5t.OPAQUE:
@@ -118,19 +121,21 @@ def _string(value, raw):
     return _equal(value, "!" + text if text.startswith("!") else text)
 
 
-def _compound(tid, value, item, context):
-    if not isinstance(value, str) or not re.match(r"!\{", value):
+def _compound(tid, value, item, context, nested):
+    if nested and isinstance(value, dict):
+        fields = value
+    elif isinstance(value, str) and value.startswith("!{"):
+        try:
+            fields = tomllib.loads("x = " + value[1:])["x"]
+        except tomllib.TOMLDecodeError as error:
+            return f"{value!r} is not TOML: {error}"
+    else:
         return _not(value)
-    try:
-        fields = tomllib.loads("x = " + value[1:])["x"]
-    except tomllib.TOMLDecodeError as error:
-        return f"{value!r} is not TOML: {error}"
-    item = np.asarray(item)
     for at in range(tid.get_nmembers()):
         name = tid.get_member_name(at).decode("utf-8", "surrogateescape")
         if name not in fields:
             return f"no field {name!r} in {value!r}"
-        wrong = _element(tid.get_member_type(at), fields[name], item[name], context)
+        wrong = _element(tid.get_member_type(at), fields[name], item[name], context, nested=True)
         if wrong:
             return wrong
     return None

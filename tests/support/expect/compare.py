@@ -41,7 +41,7 @@ class Comparison:
         elif expected.what == "array":
             self.array(expected, actual, path)
 
-    # --- structure --------------------------------------------------------------------------------------------------
+    # --- structure ----------------------------------------------------------------------------------------------------
 
     def children(self, expected, actual, path):
         seen = []
@@ -95,7 +95,7 @@ class Comparison:
         for name in actual.attributes.keys() - expected.attributes.keys():
             self.find("attribute", path, f"attribute {name!r} is there and should not be")
 
-    # --- data -------------------------------------------------------------------------------------------------------
+    # --- data ---------------------------------------------------------------------------------------------------------
 
     def array(self, expected, actual, path):
         self.sharing(expected, actual, path)

@@ -2,7 +2,6 @@
 """Trees of what is expected and of what is there. Keys are bytes: HDF5 names need not be UTF-8."""
 
 import dataclasses
-import os
 
 
 class Unreadable(Exception):
@@ -60,4 +59,13 @@ class Finding:
 
 
 def show(path):
-    return "/" + "/".join(os.fsdecode(key).encode("unicode_escape", "surrogatepass").decode() for key in path)
+    """As the loader's messages show it: control characters and bytes that are not UTF-8 escaped."""
+    return "/" + "/".join("".join(map(_printable, key.decode("utf-8", "surrogateescape"))) for key in path)
+
+
+def _printable(character):
+    short = {"\n": "\\n", "\t": "\\t"}
+    number = ord(character)
+    if 0xDC80 <= number <= 0xDCFF:
+        return f"\\x{number - 0xDC00:02x}"
+    return short.get(character, f"\\x{number:02x}") if number < 0x20 or number == 0x7F else character

@@ -49,6 +49,8 @@ def _plain(tid, kind, array):
         leaf.members = {
             _text(tid.get_member_name(at)): int(tid.get_member_value(at)) for at in range(tid.get_nmembers())
         }
+    if kind == BITFIELD:
+        leaf.kind = "bitfield"
     if kind == OPAQUE and dtype.kind == "V":
         leaf.tag = _text(tid.get_tag())
     return leaf
@@ -62,7 +64,7 @@ def raw(shape, array):
 def _compound(tid, array, context):
     group = Expected("group", kind="compound", shape=array.shape)
     at = {tid.get_member_name(number): number for number in range(tid.get_nmembers())}
-    for name in array.dtype.names:
+    for name in sorted(array.dtype.names, key=lambda name: array.dtype.fields[name][1]):
         key = name.encode("utf-8", "surrogateescape")
         if key not in at:
             raise Unreadable(f"h5py renames the field {name}")
@@ -96,14 +98,22 @@ def row(base, items):
     if items is None or isinstance(items, int):
         return np.zeros(0, dtype)
     if dtype.kind != "O":
-        return np.asarray(items, dtype)
+        return _relabelled(np.asarray(items), dtype)
     out = np.empty(len(items), dtype)
     for at, item in enumerate(items):
         out[at] = item
     return out
 
 
+def _relabelled(items, dtype):
+    """h5py 3.7 calls sequences of the other byte order native ones; their bytes are right."""
+    same_but_for_order = items.dtype != dtype and items.dtype == dtype.newbyteorder("=")
+    return items.view(dtype) if same_but_for_order else items.astype(dtype, copy=False)
+
+
 def string_bytes(item):
+    if isinstance(item, np.ndarray):
+        item = item[()]
     if item is None or isinstance(item, (int, h5py.Empty)):
         return b""
     return item.encode("utf-8", "surrogateescape") if isinstance(item, str) else bytes(item)

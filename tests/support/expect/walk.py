@@ -28,7 +28,7 @@ class Walk:
         root = h5o.open(self.file.id, b"/")
         return self._group(root, [identity(root)])
 
-    # --- objects ----------------------------------------------------------------------------------------------------
+    # --- objects ------------------------------------------------------------------------------------------------------
 
     def _group(self, gid, ancestors):
         group = Expected("group", attributes=self._attributes(gid))
@@ -108,7 +108,7 @@ class Walk:
                 found[name] = None
         return found
 
-    # --- references -------------------------------------------------------------------------------------------------
+    # --- references ---------------------------------------------------------------------------------------------------
 
     def object_path_check(self, reference, text):
         """A complaint, or None if `text` is a path of what the reference points at."""

@@ -2,6 +2,7 @@
 """Fixtures of all suites. They run with the system's Python: pytest, numpy and h5py from packages."""
 
 import os
+import signal
 
 import pytest
 
@@ -10,6 +11,7 @@ from support.place import Place
 
 
 def pytest_sessionstart():
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: fixtures still clean up
     missing = programs.missing()
     if missing:
         raise pytest.UsageError(

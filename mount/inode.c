@@ -194,7 +194,7 @@ static struct inode *find(const struct inode_table *table, const struct inode_ke
 {
     for (struct inode *inode = *bucket_of(table, key); inode; inode = inode->next) {
         struct inode_key other = key_of(inode);
-        if (keys_equal(key, &other))
+        if (!inode->retired && keys_equal(key, &other))
             return inode;
     }
     return NULL;
@@ -295,6 +295,16 @@ void inode_drop(struct inode_table *table, struct inode *inode, uint64_t referen
         inode_free(gone);
         gone = next;
     }
+}
+
+void inode_retire(struct inode_table *table, struct inode *parent, struct cshm_text key)
+{
+    struct inode_key sought = {.kind = INODE_DIRECTORY, .parent = parent, .key = key};
+    (void)pthread_mutex_lock(&table->lock);
+    struct inode *inode = find(table, &sought);
+    if (inode)
+        inode->retired = true;
+    (void)pthread_mutex_unlock(&table->lock);
 }
 
 struct inode *inode_hold_parent(struct inode_table *table, const struct inode *inode)

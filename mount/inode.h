@@ -20,6 +20,10 @@
  * inode remembers the name it was last looked up by (parent and key), since its dtype and its right
  * to exist come from the manifest.
  *
+ * A directory that was removed through the mount is another matter: the kernel marks its inode dead
+ * for good, and one made anew by that name would look empty for as long as the old one is known. So
+ * it is retired: found by no lookup again, and freed when it is forgotten.
+ *
  * st_ino is not the node id, because it must be the same in readdir (which makes no inode) and
  * after a FORGET. Arrays are even, twice their segment's number; the sidecar of the first array
  * that names a segment is the number after it: above 10,000 entries rm(1) removes in the order of
@@ -54,6 +58,7 @@ struct inode {
     /* Guarded by the table's lock. */
     uint64_t references;
     struct inode *next;   /* in its bucket */
+    bool retired;         /* found by no lookup any more */
     struct inode *parent; /* held; NULL for the root. Of an array it may change */
     char *key;            /* raw bytes, NUL after them */
     size_t key_length;
@@ -146,6 +151,9 @@ struct inode *inode_get(struct inode_table *table, const struct inode_key *key);
 
 void inode_hold(struct inode_table *table, struct inode *inode);
 void inode_drop(struct inode_table *table, struct inode *inode, uint64_t references);
+
+/* The directory `key` in `parent` was removed: the next one by that name is another inode. */
+void inode_retire(struct inode_table *table, struct inode *parent, struct cshm_text key);
 
 /* The parent at this moment, held. */
 struct inode *inode_hold_parent(struct inode_table *table, const struct inode *inode);

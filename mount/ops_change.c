@@ -2,6 +2,7 @@
 /* Callbacks: what changes a project. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -139,13 +140,35 @@ static int remove_project(struct daemon *daemon, const char *name)
     int result = picture_write(picture);
     if (result == 0) {
         result = told(picture, picture_remove_project(picture, &error), &error);
+        if (result == 0)
+            inode_retire(&daemon->inodes, &daemon->inodes.root, cshm_text(name));
         picture_write_end(picture);
     }
     picture_put(picture);
     return result;
 }
 
-static int remove_group(struct inode *directory, const char *name)
+/* With the picture locked for a change. */
+static int remove_found_group(struct daemon *daemon, struct inode *directory,
+                              struct picture *picture, const struct cshm_node *group)
+{
+    if (group->first)
+        return -ENOTEMPTY;
+    /* The change may read the project again, and the node is gone then. */
+    CSHM_AUTO_FREE char *key = malloc(group->key.length + 1);
+    size_t length = group->key.length;
+    if (!key)
+        return -ENOMEM;
+    if (length > 0)
+        memcpy(key, group->key.bytes, length);
+    struct cshm_error error = {0};
+    int result = picture_change(picture, CSHM_REMOVE_GROUP, group, &error);
+    if (result == 0)
+        inode_retire(&daemon->inodes, directory, (struct cshm_text){key, length});
+    return told(picture, result, &error);
+}
+
+static int remove_group(struct daemon *daemon, struct inode *directory, const char *name)
 {
     struct picture *picture = inode_directory(directory)->picture;
     int result = picture_write(picture);
@@ -155,12 +178,8 @@ static int remove_group(struct inode *directory, const char *name)
     struct entry entry = {0};
     if (group)
         entry_find(picture, group, name, &entry);
-    struct cshm_error error = {0};
     if (entry.kind == ENTRY_GROUP)
-        result = entry.node->first
-                     ? -ENOTEMPTY
-                     : told(picture, picture_change(picture, CSHM_REMOVE_GROUP, entry.node, &error),
-                            &error);
+        result = remove_found_group(daemon, directory, picture, entry.node);
     else
         result = entry.kind == ENTRY_NONE ? -ENOENT : -ENOTDIR;
     picture_write_end(picture);
@@ -172,7 +191,7 @@ void ops_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
     struct daemon *daemon = ops_daemon(request);
     struct inode *directory = inode_from_id(&daemon->inodes, parent);
     if (directory->kind != INODE_ROOT)
-        ops_reply_result(request, remove_group(directory, name));
+        ops_reply_result(request, remove_group(daemon, directory, name));
     else if (cshm_project_name_check(name) < 0)
         ops_reply_result(request, -ENOENT);
     else

@@ -3,12 +3,65 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/scope.h"
 #include "ops.h"
 #include "store/segment.h"
 #include "view.h"
+
+/*
+ * What was replaced or removed meanwhile is ESTALE: the kernel then looks the name up again and
+ * opens (or creates) what it finds. It does so once, and a second ESTALE would get to the program.
+ * So it is remembered for a moment which thread was told so of which name; the second time it is
+ * gone.
+ */
+enum { TOLD_SLOTS = 256, TOLD_NANOSECONDS = 100 * 1000 * 1000 };
+
+struct told {
+    pid_t pid; /* 0: nothing told */
+    uint64_t name;
+    struct timespec when;
+};
+
+static struct told told_stale[TOLD_SLOTS];
+static pthread_mutex_t told_lock = PTHREAD_MUTEX_INITIALIZER; /* taken alone */
+
+static bool is_fresh(const struct timespec *when, const struct timespec *now)
+{
+    return (now->tv_sec - when->tv_sec) * INT64_C(1000000000) + now->tv_nsec - when->tv_nsec <
+           TOLD_NANOSECONDS;
+}
+
+/* Notes that `pid` is told that `name` is stale (0: that it could open). Whether it was told
+ * before. */
+static bool tell_stale(pid_t pid, uint64_t name)
+{
+    struct told *slot = &told_stale[(unsigned)pid % TOLD_SLOTS];
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    (void)pthread_mutex_lock(&told_lock);
+    bool before = slot->pid == pid && slot->name == name && is_fresh(&slot->when, &now);
+    *slot = (struct told){.pid = name && !before ? pid : 0, .name = name, .when = now};
+    (void)pthread_mutex_unlock(&told_lock);
+    return before;
+}
+
+static int gone(struct daemon *daemon, fuse_req_t request, struct inode *inode)
+{
+    pid_t pid = fuse_req_ctx(request)->pid;
+    struct inode *parent = inode_hold_parent(&daemon->inodes, inode);
+    (void)pthread_mutex_lock(&daemon->inodes.lock); /* an array's key may change, a sidecar's not */
+    struct cshm_text key = {inode->key, inode->key_length};
+    uint64_t name = inode_number_hashed(parent->number, inode->kind, key);
+    (void)pthread_mutex_unlock(&daemon->inodes.lock);
+    if (inode->kind == INODE_SIDECAR) /* opening a ghost ends it */
+        (void)ghost_lay(&daemon->ghosts, parent, key, pid);
+    inode_drop(&daemon->inodes, parent, 1);
+    return tell_stale(pid, name) ? -ENOENT : -ESTALE;
+}
 
 void ops_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
 {
@@ -20,16 +73,13 @@ void ops_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
         result = view_of(inode)->open(daemon, request, inode, &sight, file);
         sight_end(&sight);
     }
-    struct cshm_text stem = {inode->key, inode->key_length};
-    if (result == -ENOENT && inode->kind == INODE_SIDECAR) /* opening a ghost ends it */
-        (void)ghost_lay(&daemon->ghosts, inode->parent, stem, fuse_req_ctx(request)->pid);
-    if (result < 0) {
-        /* What was replaced or removed meanwhile: the kernel looks the name up again and retries.
-         */
-        ops_reply_result(request, result == -ENOENT ? -ESTALE : result);
-        return;
-    }
-    if (fuse_reply_open(request, file) < 0) /* nobody has it open, so no RELEASE will come */
+    if (result == -ENOENT || result == -ESTALE)
+        result = gone(daemon, request, inode);
+    else
+        (void)tell_stale(fuse_req_ctx(request)->pid, 0);
+    if (result < 0)
+        ops_reply_result(request, result);
+    else if (fuse_reply_open(request, file) < 0) /* nobody has it open: no RELEASE will come */
         view_of(inode)->release(daemon, request, inode, file);
 }
 

@@ -2,16 +2,15 @@
 """Fixtures of all suites. They run with the system's Python: pytest, numpy and h5py from packages."""
 
 import os
-import signal
 
 import pytest
 
-from support import programs
+from support import ending, programs
 from support.place import Place
 
 
 def pytest_sessionstart():
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: fixtures still clean up
+    ending.clean_up_on_sigterm()
     missing = programs.missing()
     if missing:
         raise pytest.UsageError(

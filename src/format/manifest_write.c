@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "base/names.h"
 #include "format/describe.h"
 #include "format/keys.h"
 #include "format/toml_write.h"
@@ -77,15 +78,17 @@ static void write_header(struct writer *writer, struct cshm_text key, const char
     cshm_buffer_add(writer->out, "]\n", 2);
 }
 
-/* The peer reads shm_private_name; Python's "private" name is the one with the slash. */
+/*
+ * The peer reads shm_private_name too: Python's "private" name is the one with the slash. A
+ * project's name, and so a segment's, may hold quotes and backslashes.
+ */
 static void write_segment(struct writer *writer, const char *segment)
 {
-    struct cshm_text name = cshm_text(segment ? segment : "");
-    cshm_buffer_add_string(writer->out, "shm_name = \"");
-    cshm_buffer_add(writer->out, name.bytes, name.length);
-    cshm_buffer_add_string(writer->out, "\"\nshm_private_name = \"/");
-    cshm_buffer_add(writer->out, name.bytes, name.length);
-    cshm_buffer_add(writer->out, "\"\n", 2);
+    char name[1 + CSHM_SEGMENT_NAME_SIZE] = "/";
+    if (segment)
+        memcpy(name + 1, segment, strnlen(segment, CSHM_SEGMENT_NAME_SIZE - 1));
+    cshm_lines_string(&writer->lines, "shm_name", name + 1);
+    cshm_lines_string(&writer->lines, "shm_private_name", name);
 }
 
 static void write_leaf_attributes(struct writer *writer, const struct cshm_node *node,

@@ -156,7 +156,8 @@ def stuck(place):
     with h5.writing(file) as made:
         made.create_dataset("stuck", (100,), "i4", external=[(str(fifo), 0, 400)])
     os.mkfifo(fifo)
-    return file
+    yield file
+    os.close(os.open(fifo, os.O_RDWR))  # whoever still waits there comes loose
 
 
 def test_a_read_that_never_ends_is_given_up(place, stuck):

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import traceback
 
-from . import programs
+from . import ending, programs
 from .expect import compare, views, walk
 from .expect.model import TooBig, show
 from .waiting import patience, wait_until
@@ -167,6 +167,7 @@ class Harness:
         reader, writer = os.pipe()
         pid = os.fork()
         if pid == 0:
+            ending.just_end_on_sigterm()
             os.close(reader)
             self._compare_and_exit(project, file, writer)
         os.close(writer)

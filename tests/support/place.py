@@ -206,7 +206,7 @@ class Place:
 
     def _remove(self):
         if self._tmpfs:
-            subprocess.run(["umount", self.shm], check=False, capture_output=True)
+            subprocess.run(["umount", "-l", self.shm], check=False, capture_output=True)
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(self.shm)
         if not os.path.ismount(self.mountpoint):

@@ -324,6 +324,18 @@ static void several_leaves_may_share_a_segment(void **state)
     assert_reads_back(tree);
 }
 
+static void segment_names_may_need_escaping(void **state)
+{
+    (void)state;
+    CSHM_AUTO_TREE struct cshm_tree *tree =
+        parse("[x]\nshm_name = 'cute-shm.a\\\"b.AAAAAAAAAA'\nshape = [1]\ndtype = \"int8\"\n");
+    assert_null(child(&tree->root, "x")->problem);
+    assert_renders(tree, "[x]\nshm_name = \"cute-shm.a\\\\\\\"b.AAAAAAAAAA\"\n"
+                         "shm_private_name = \"/cute-shm.a\\\\\\\"b.AAAAAAAAAA\"\n"
+                         "shape = [1]\ndtype = \"int8\"\nattrs = {}\n");
+    assert_reads_back(tree);
+}
+
 static void what_is_neither_group_nor_leaf_is_passed_over(void **state)
 {
     (void)state;
@@ -729,6 +741,7 @@ int main(void)
         cmocka_unit_test(what_was_understood_of_an_unusable_leaf_is_kept),
         cmocka_unit_test(sixty_four_dimensions_and_no_more),
         cmocka_unit_test(several_leaves_may_share_a_segment),
+        cmocka_unit_test(segment_names_may_need_escaping),
         cmocka_unit_test(what_is_neither_group_nor_leaf_is_passed_over),
         cmocka_unit_test(a_child_called_shm_name_does_not_make_a_leaf),
         cmocka_unit_test(facts_of_the_project_are_kept),

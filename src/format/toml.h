@@ -20,7 +20,7 @@
  * read.
  */
 #define CSHM_TOML_DEPTH_MAX 1152
-#define CSHM_TOML_SIZE_MAX  ((size_t)256 << 20)
+#define CSHM_TOML_SIZE_MAX  ((size_t)160 << 20) /* a million arrays take some 140 MB */
 
 /*
  * Parses a whole document into `out` (a CSHM_VALUE_TABLE whose members and nested members are in

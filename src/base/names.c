@@ -242,3 +242,11 @@ int cshm_fsname_decode(const char *name, char *key, size_t *length)
     size_t again_size = cshm_fsname_encode((struct cshm_text){key, *length}, again);
     return again_size == size && memcmp(again, name, size) == 0 ? 0 : -ENOENT;
 }
+
+bool cshm_fspath_next(const char **path, struct cshm_text *entry)
+{
+    *path += strspn(*path, "/");
+    *entry = (struct cshm_text){*path, strcspn(*path, "/")};
+    *path += entry->length;
+    return entry->length > 0;
+}

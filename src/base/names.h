@@ -54,4 +54,10 @@ int cshm_fsname_decode(const char *name, char *key, size_t *length);
 
 bool cshm_fsname_is_hashed(const char *name);
 
+/*
+ * Takes the next directory entry off a path as it is spelt on the mount ("a/b", "/a/b/"); false at
+ * its end. The entry points into the path and may be of any length.
+ */
+bool cshm_fspath_next(const char **path, struct cshm_text *entry);
+
 #endif

@@ -21,6 +21,9 @@ static const char help[] =
     "usage: cute-shm-hdf5 [options] PROJECT FILE\n"
     "Load an HDF5 file into shared memory as a project.\n\n"
     "  -o, --overwrite     replace an existing project, in one step once all is loaded\n"
+    "      --free-first    with -o: free the old project before, when both do not fit\n"
+    "      --into GROUP    add below this group of the project, which may exist\n"
+    "      --select PATH   only this group or dataset of the file (may be repeated)\n"
     "      --mode OCTAL    permissions of the arrays and the manifest (default 0600)\n"
     "      --skip-errors   leave out what cannot be read, publish the rest (exit status 3)\n"
     "      --stall SECONDS give up when nothing moves for so long (default 60)\n"
@@ -31,6 +34,9 @@ enum {
     OPTION_MODE,
     OPTION_STALL,
     OPTION_SKIP_ERRORS,
+    OPTION_SELECT,
+    OPTION_INTO,
+    OPTION_FREE_FIRST,
 };
 
 static const struct option long_options[] = {
@@ -39,6 +45,9 @@ static const struct option long_options[] = {
     {"mode", required_argument, NULL, OPTION_MODE},
     {"stall", required_argument, NULL, OPTION_STALL},
     {"skip-errors", no_argument, NULL, OPTION_SKIP_ERRORS},
+    {"select", required_argument, NULL, OPTION_SELECT},
+    {"into", required_argument, NULL, OPTION_INTO},
+    {"free-first", no_argument, NULL, OPTION_FREE_FIRST},
     CLI_LONG_OPTIONS,
 };
 
@@ -46,6 +55,7 @@ struct load {
     struct cli cli;
     struct cshm_import_options options;
     struct progress progress;
+    const char **select; /* room for one per argument */
     const char *project;
     const char *file;
     mode_t mode;
@@ -116,6 +126,14 @@ static void parse_stall(struct load *load)
     load->options.stall_seconds = (unsigned)seconds;
 }
 
+/* An empty path is more likely a variable that was not set than the whole file. */
+static const char *parse_path(const struct load *load, const char *option)
+{
+    if (optarg[0] == '\0')
+        cli_usage_error(&load->cli, "%s: an empty path", option);
+    return optarg;
+}
+
 static void parse_option(struct load *load, int option)
 {
     switch (option) {
@@ -128,6 +146,15 @@ static void parse_option(struct load *load, int option)
     case OPTION_SKIP_ERRORS:
         load->options.skip_errors = true;
         break;
+    case OPTION_SELECT:
+        load->select[load->options.select_count++] = parse_path(load, "--select");
+        break;
+    case OPTION_INTO:
+        load->options.into = parse_path(load, "--into");
+        break;
+    case OPTION_FREE_FIRST:
+        load->options.free_first = true;
+        break;
     case OPTION_STALL:
         parse_stall(load);
         break;
@@ -138,12 +165,27 @@ static void parse_option(struct load *load, int option)
     }
 }
 
+static void check_options(const struct load *load)
+{
+    if (load->options.free_first && load->options.into)
+        cli_usage_error(&load->cli, "--free-first frees the project that --into adds to");
+    if (load->options.free_first && !load->options.overwrite)
+        cli_usage_error(&load->cli, "--free-first needs -o");
+}
+
 static void parse(struct load *load, int argc, char **argv)
 {
     int option;
+    load->select = calloc((size_t)argc + 1, sizeof *load->select);
+    if (!load->select) {
+        cli_error(&load->cli, "out of memory");
+        exit(CLI_FAILED);
+    }
+    load->options.select = load->select;
     while ((option = cli_next_option(&load->cli, argc, argv, CLI_SHORT_OPTIONS "o",
                                      long_options)) != -1)
         parse_option(load, option);
+    check_options(load);
     if (argc - optind != 2)
         cli_usage_error(&load->cli, "give a project's name and one HDF5 file");
     load->project = argv[optind];
@@ -209,6 +251,7 @@ int main(int argc, char **argv)
     parse(&load, argc, argv);
     catch_signals();
     int status = run(&load);
+    free(load.select);
     if (status == CLI_FAILED && caught)
         die_by_signal(caught);
     return status;

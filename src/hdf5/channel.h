@@ -38,6 +38,7 @@ struct cshm_progress_page {
     _Atomic uint64_t datasets;
     _Atomic uint64_t heartbeat;     /* changes whenever libhdf5 came back from something */
     _Atomic uint64_t patience_ms;   /* more than usual may pass: the kernel is at work */
+    _Atomic uint32_t is_old_freed;  /* free_first: from here on an error leaves no project */
     _Atomic uint32_t is_publishing; /* not to be cut short */
     _Atomic uint32_t sequence;      /* odd while `current` is being written */
     char current[CSHM_CURRENT_MAX];

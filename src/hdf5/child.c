@@ -208,6 +208,36 @@ static int prepare_transfer(struct cshm_loader *loader)
 /* --- The steps
  * ------------------------------------------------------------------------------------ */
 
+/* The path of the group all goes below, for references. */
+static int set_above(struct cshm_loader *loader)
+{
+    size_t depth;
+    const struct cshm_text *keys = cshm_draft_group(loader->draft, &depth);
+    CSHM_AUTO_BUFFER struct cshm_buffer path = CSHM_BUFFER_INIT;
+    for (size_t i = 0; i < depth; i++) {
+        cshm_buffer_add_char(&path, '/');
+        cshm_buffer_add(&path, keys[i].bytes, keys[i].length);
+    }
+    loader->above = cshm_text("");
+    if (path.length)
+        loader->above =
+            cshm_arena_text(&loader->arena, (struct cshm_text){path.bytes, path.length});
+    return path.error < 0 || !loader->above.bytes
+               ? cshm_loader_fail_all(loader, -ENOMEM, "out of memory")
+               : 0;
+}
+
+static int create_draft(struct cshm_loader *loader)
+{
+    const struct cshm_import_options *options = loader->options;
+    if (!options->into)
+        return cshm_draft_create(loader->store, loader->project, options->overwrite, &loader->draft,
+                                 &loader->error);
+    int result = cshm_draft_create_into(loader->store, loader->project, options->into,
+                                        options->overwrite, &loader->draft, &loader->error);
+    return result < 0 ? result : set_above(loader);
+}
+
 static int set_facts(struct cshm_loader *loader)
 {
     struct cshm_tree *tree = loader->tree;
@@ -251,6 +281,8 @@ static int load(struct cshm_loader *loader)
         result = open_file(loader);
     if (result == 0)
         result = cshm_walk(loader);
+    if (result == 0)
+        result = cshm_draft_check(loader->draft, &loader->error);
     if (result == 0)
         result = cshm_measure_all(loader);
     if (result == 0)
@@ -300,16 +332,17 @@ _Noreturn void cshm_child_run(const struct cshm_child *child)
     isolate(child);
     struct cshm_loader loader = {
         .store = child->store,
+        .project = child->project,
         .file_name = child->file,
         .channel = child->channel,
+        .options = child->options,
         .file = H5I_INVALID_HID,
         .transfer = H5I_INVALID_HID,
         .skip_errors = child->options->skip_errors,
     };
     if (child->store->log.function)
         child->store->log = (struct cshm_log){send_log, child->channel};
-    int result = cshm_draft_create(child->store, child->project, child->options->overwrite,
-                                   &loader.draft, &loader.error);
+    int result = create_draft(&loader);
     if (result == 0) {
         loader.tree = cshm_draft_tree(loader.draft);
         (void)H5open();

@@ -4,6 +4,7 @@
 
 #include "hdf5/attribute.h"
 #include "hdf5/dataset.h"
+#include "store/registry.h"
 #include "store/room.h"
 
 uint64_t cshm_bytes_below(const struct cshm_node *top)
@@ -30,6 +31,40 @@ static int check_room(struct cshm_loader *loader)
     return result;
 }
 
+/* What will not fit however much is freed is no reason to free anything. */
+static int check_size(struct cshm_loader *loader)
+{
+    struct cshm_room room;
+    char wanted[32];
+    char size[32];
+    uint64_t bytes = cshm_bytes_below(&loader->tree->root);
+    if (cshm_room_measure(loader->store->shm_fd, &room) < 0 || bytes <= room.shm_size)
+        return 0;
+    return cshm_loader_fail_all(loader, -ENOSPC, "needs %s, but %s has only %s as a whole",
+                                cshm_bytes_to_human(bytes, wanted), loader->store->shm_dir,
+                                cshm_bytes_to_human(room.shm_size, size));
+}
+
+static int free_first(struct cshm_loader *loader)
+{
+    struct cshm_progress_page *page = loader->channel->page;
+    int result = check_size(loader);
+    if (result < 0)
+        return result;
+    /* Said before, so that it is true whenever this process ends. */
+    atomic_store(&page->is_old_freed, 1);
+    result = cshm_project_remove(loader->store, loader->project, &loader->error);
+    if (result == 0)
+        return 0;
+    bool is_there =
+        cshm_registry_read(loader->store, loader->project, NULL, &(struct stat){0}) == 0;
+    if (is_there || result == -ENOENT)
+        atomic_store(&page->is_old_freed, 0);
+    if (result == -ENOENT)
+        loader->error = (struct cshm_error){0};
+    return result == -ENOENT ? 0 : result;
+}
+
 static void set_current(struct cshm_loader *loader, const struct cshm_node *node)
 {
     char path[CSHM_CURRENT_MAX];
@@ -43,7 +78,7 @@ static int leave_out(struct cshm_loader *loader, struct cshm_object *object, int
     int result = cshm_loader_give_up_node(loader, object->node, code);
     if (result < 0)
         return result;
-    (void)cshm_object_path(object, &loader->arena);
+    (void)cshm_object_path(object, loader->above, &loader->arena);
     cshm_tree_remove(loader->tree, object->node);
     object->node = NULL;
     object->is_left_out = true;
@@ -76,7 +111,8 @@ static bool is_to_be_measured(const struct cshm_loader *loader, const struct csh
 
 int cshm_measure_all(struct cshm_loader *loader)
 {
-    int result = check_room(loader);
+    bool frees = loader->options->free_first;
+    int result = frees ? check_size(loader) : check_room(loader);
     for (struct cshm_object *object = loader->objects.first; object && result == 0;
          object = object->next) {
         if (!is_to_be_measured(loader, object))
@@ -86,6 +122,8 @@ int cshm_measure_all(struct cshm_loader *loader)
         if (result < 0)
             result = leave_out(loader, object, result);
     }
+    if (result == 0 && frees)
+        result = free_first(loader);
     return result < 0 ? result : check_room(loader);
 }
 

@@ -290,6 +290,27 @@ static int run(struct watch *watch, const struct cshm_child *child,
     return code;
 }
 
+static int check_options(const struct cshm_import_options *options, struct cshm_error *error)
+{
+    if (!options->free_first)
+        return 0;
+    if (options->into)
+        return cshm_fail(error, -EINVAL, "free_first and into exclude each other");
+    return options->overwrite ? 0 : cshm_fail(error, -EINVAL, "free_first needs overwrite");
+}
+
+/* The text there is rather cut than this left out: nobody should look for the old project. */
+static void tell_freed(struct cshm_error *error)
+{
+    static const char words[] = " (the project that was there was freed first)";
+    size_t most = sizeof error->text - sizeof words;
+    size_t at = strlen(error->text);
+    if (at > most)
+        for (at = most; (error->text[at] & 0xC0) == 0x80;) /* whole characters only */
+            at--;
+    memcpy(error->text + at, words, sizeof words);
+}
+
 int cshm_hdf5_import(struct cshm_store *store, const char *project, const char *file,
                      const struct cshm_import_options *options, struct cshm_import_result *result,
                      struct cshm_error *error)
@@ -297,7 +318,11 @@ int cshm_hdf5_import(struct cshm_store *store, const char *project, const char *
     static const struct cshm_import_options none = {0};
     struct cshm_import_result own_result;
     struct watch watch = {.options = options ? options : &none, .log = &store->log};
-    int code = cshm_channel_open(&watch.channel);
+    int code = check_options(watch.options, error);
+    if (code < 0)
+        return code;
+    bool is_old_freed = false;
+    code = cshm_channel_open(&watch.channel);
     if (code < 0) {
         (void)cshm_fail_errno(error, code, "cannot start the parser");
     } else {
@@ -310,9 +335,12 @@ int cshm_hdf5_import(struct cshm_store *store, const char *project, const char *
             .parent = getpid(),
         };
         code = run(&watch, &child, result ? result : &own_result, error);
+        is_old_freed = atomic_load(&watch.channel.page->is_old_freed);
     }
     cshm_channel_close(&watch.channel);
     if (code < 0)
         (void)cshm_error_prefix(error, "%s", file);
+    if (code < 0 && is_old_freed && error)
+        tell_freed(error);
     return code;
 }

@@ -22,7 +22,27 @@ struct cshm_import_progress {
 
 struct cshm_import_options {
     bool overwrite;
+    /*
+     * Gives the memory of the project that is there back once the file was found readable and
+     * before any is reserved, for when both do not fit: readers see it vanish and come back, and
+     * an error after that leaves none. Needs `overwrite`; not together with `into`.
+     */
+    bool free_first;
     bool skip_errors;       /* what cannot be read is left out, the rest published */
+    /*
+     * Only these groups (with all below) and datasets, with the groups above them and the
+     * attributes of all these; NULL: everything. Paths are spelt as on a mount ("a/b", entries as
+     * cshm_fsname_encode() makes them). What is not selected is not opened.
+     */
+    const char *const *select;
+    size_t select_count;
+    /*
+     * Everything goes below this group of the project (spelt as on a mount, "/" for its top), the
+     * attributes of the file's root to the group. The group is made if missing and so is the
+     * project; what else is in that stays, and so do its owner and mode. What has a name that is
+     * there already is refused (-EEXIST), or replaced with `overwrite`. NULL: a project of its own.
+     */
+    const char *into;
     unsigned stall_seconds; /* no progress for so long: the child is ended; 0: the default, 60 */
     /* Called in the caller's process, about ten times a second while loading and once at the end.
      */
@@ -44,10 +64,11 @@ struct cshm_import_result {
 /*
  * Loads `file` as `project`. Nothing is published unless 0 is returned; nothing is left behind in
  * any other case, also when the child crashes or this process is killed. The error's text is
- * "FILE: /path: reason" or "FILE: reason". -EEXIST (published already, no overwrite), -ENOENT,
- * -EINVAL (not HDF5, damaged), -ENOTSUP (a type not handled, by name), -ENOSPC, -EIO (child
- * crashed), -ETIMEDOUT (stalled), -EINTR (child ended by SIGINT or SIGTERM). Blocks. Forks: not
- * for programs with other threads that hold locks.
+ * "FILE: /path: reason" or "FILE: reason". -EEXIST (published already, no overwrite), -ENOENT (the
+ * file, or a selected path), -EINVAL (not HDF5, damaged; options that exclude each other), -EPERM
+ * (another user's project), -ENOTDIR (`into` is no group), -ENOTSUP (a type not handled, by name),
+ * -ENOSPC, -EIO (child crashed), -ETIMEDOUT (stalled), -EINTR (child ended by SIGINT or SIGTERM).
+ * Blocks. Forks: not for programs with other threads that hold locks.
  */
 int cshm_hdf5_import(struct cshm_store *store, const char *project, const char *file,
                      const struct cshm_import_options *options, struct cshm_import_result *result,

@@ -29,6 +29,7 @@ struct cshm_alias;
 
 struct cshm_loader {
     struct cshm_store *store;
+    const char *project;
     const char *file_name;
     struct cshm_channel *channel;
     struct cshm_draft *draft;
@@ -39,8 +40,10 @@ struct cshm_loader {
     struct cshm_pool pool;   /* what variable-length elements of one piece point to */
     struct cshm_buffer text; /* of the last region reference */
     struct cshm_arena arena;
+    struct cshm_text above; /* raw path of the group it goes below; empty: the project's root */
     struct cshm_import_result result;
     struct cshm_error error;
+    const struct cshm_import_options *options;
     hid_t file;
     hid_t transfer; /* property list: variable-length memory from `pool` */
     bool skip_errors;

@@ -97,11 +97,12 @@ hid_t cshm_objects_open(const struct cshm_objects *objects, const struct cshm_ob
     return cshm_h5_open(file_of(objects, object->identity.file), object->identity.token);
 }
 
-struct cshm_text cshm_object_path(struct cshm_object *object, struct cshm_arena *arena)
+struct cshm_text cshm_object_path(struct cshm_object *object, struct cshm_text above,
+                                  struct cshm_arena *arena)
 {
     if (object->path.bytes || !object->node)
         return object->path;
-    size_t length = 0;
+    size_t length = above.length;
     for (const struct cshm_node *node = object->node; node->parent; node = node->parent)
         length += 1 + node->key.length;
     size_t whole = length ? length : 1;
@@ -115,6 +116,8 @@ struct cshm_text cshm_object_path(struct cshm_object *object, struct cshm_arena 
         memcpy(bytes + at, node->key.bytes, node->key.length);
         bytes[--at] = '/';
     }
+    if (at > 0)
+        memcpy(bytes, above.bytes, at);
     object->path = (struct cshm_text){bytes, whole};
     return object->path;
 }

@@ -57,8 +57,12 @@ int cshm_objects_keep_file(struct cshm_objects *objects, hid_t object, unsigned 
 /* Opens an object again. Negative: libhdf5's error. */
 hid_t cshm_objects_open(const struct cshm_objects *objects, const struct cshm_object *object);
 
-/* Raw path of an object's node ("/a/b"), kept in `arena`. bytes NULL: it has none, or no memory. */
-struct cshm_text cshm_object_path(struct cshm_object *object, struct cshm_arena *arena);
+/*
+ * Raw path of an object's node in the project: `above` (the group it goes below, or empty) and then
+ * "/a/b", kept in `arena`. bytes NULL: it has none, or no memory.
+ */
+struct cshm_text cshm_object_path(struct cshm_object *object, struct cshm_text above,
+                                  struct cshm_arena *arena);
 
 void cshm_objects_finish(struct cshm_objects *objects);
 

@@ -21,7 +21,7 @@ static int path_of_identity(struct cshm_loader *loader, const struct cshm_identi
     struct cshm_object *object = cshm_objects_find(&loader->objects, identity);
     if (!object)
         return -ENOENT;
-    *out = cshm_object_path(object, &loader->arena);
+    *out = cshm_object_path(object, loader->above, &loader->arena);
     if (out->bytes)
         return 0;
     *out = cshm_text("");

@@ -10,6 +10,13 @@
 #include "hdf5/dataset.h"
 #include "hdf5/links.h"
 #include "hdf5/nodes.h"
+#include "hdf5/selection.h"
+
+/* What is selected at a link and below it. */
+struct choice {
+    struct cshm_selection *step; /* NULL: no path says anything */
+    bool is_whole;               /* everything; else what the paths below `step` say */
+};
 
 /* A group while its links are followed. */
 struct place {
@@ -17,10 +24,11 @@ struct place {
     hid_t id;
     unsigned long file;
     struct cshm_node *node;
+    struct choice choice; /* of the link that is followed */
 };
 
 static int walk_group(struct cshm_loader *loader, struct cshm_object *object, hid_t id,
-                      struct cshm_node *node);
+                      struct cshm_node *node, struct choice choice);
 
 /* --- Words
  * ---------------------------------------------------------------------------------------- */
@@ -107,11 +115,27 @@ static int walk_dataset(const struct place *place, const struct cshm_link *link,
         return 0;
     object->is_left_out = true;
     if (object->node) {
-        (void)cshm_object_path(object, &place->loader->arena);
+        (void)cshm_object_path(object, place->loader->above, &place->loader->arena);
         cshm_tree_remove(place->loader->tree, object->node);
         object->node = NULL;
     }
     return give_up(place, link, result);
+}
+
+/* --- Selected paths --------------------------------------------------------------------------- */
+
+static struct choice choose(struct choice group, const char *name)
+{
+    struct choice choice = {cshm_selection_step(group.step, name), group.is_whole};
+    choice.is_whole |= choice.step && choice.step->path;
+    return choice;
+}
+
+/* There is something of a selected path; whether it can be read is another matter. */
+static void mark_found(const struct place *place)
+{
+    if (place->choice.step)
+        place->choice.step->is_found = true;
 }
 
 /* --- Links
@@ -123,8 +147,8 @@ name_type(const struct place *place, const struct cshm_link *link, struct cshm_o
 {
     struct cshm_object group = {.node = place->node};
     struct cshm_arena *arena = &place->loader->arena;
-    struct cshm_text above = cshm_object_path(&group, arena);
-    bool is_root = !place->node->parent;
+    struct cshm_text above = cshm_object_path(&group, place->loader->above, arena);
+    bool is_root = cshm_text_is(above, "/");
     size_t length = (is_root ? 0 : above.length) + 1 + strlen(link->name);
     char *bytes = above.bytes ? cshm_arena_array(arena, length + 1, 1) : NULL;
     if (!bytes)
@@ -150,12 +174,14 @@ static int walk_new(const struct place *place, const struct cshm_link *link,
     int result;
     switch (object->type) {
     case H5O_TYPE_GROUP:
+        mark_found(place);
         result = add_group(place, link, &object->node);
         if (result == 0)
-            return walk_group(place->loader, object, id, object->node);
+            return walk_group(place->loader, object, id, object->node, place->choice);
         object->is_left_out = true;
         return give_up(place, link, result);
     case H5O_TYPE_DATASET:
+        mark_found(place);
         return walk_dataset(place, link, object, id);
     case H5O_TYPE_NAMED_DATATYPE:
         return name_type(place, link, object);
@@ -173,19 +199,24 @@ static int walk_group_again(const struct place *place, const struct cshm_link *l
         warn(place, link, "leads back to a group it is in: left out");
         return 0;
     }
+    mark_found(place);
     CSHM_AUTO_HID hid_t id = cshm_objects_open(&place->loader->objects, object);
     int result = id < 0 ? cshm_loader_fail_h5(place->loader, "cannot be opened")
                         : add_group(place, link, &node);
     if (result < 0)
         return give_up(place, link, result);
     result = cshm_alias_note(place->loader, node, object);
-    return result < 0 ? result : walk_group(place->loader, object, id, node);
+    return result < 0 ? result : walk_group(place->loader, object, id, node, place->choice);
 }
 
 static int walk_again(const struct place *place, const struct cshm_link *link,
                       struct cshm_object *object)
 {
+    /* A dataset that is taken for a group by a selected path is not there. */
+    if (!place->choice.is_whole && object->type != H5O_TYPE_GROUP)
+        return 0;
     if (object->is_left_out) {
+        mark_found(place);
         (void)cshm_fail(&place->loader->error, -EINVAL,
                         "another path of an object that was left out");
         return give_up(place, link, -EINVAL);
@@ -194,6 +225,7 @@ static int walk_again(const struct place *place, const struct cshm_link *link,
         return walk_group_again(place, link, object);
     if (object->type != H5O_TYPE_DATASET)
         return 0;
+    mark_found(place);
     struct cshm_node *node;
     int result = cshm_nodes_add(place->loader, place->node, cshm_text(link->name),
                                 object->node->type, &node);
@@ -226,6 +258,8 @@ static __attribute__((noinline)) struct cshm_object *enter(struct cshm_loader *l
 
 static int walk_target(const struct place *place, const struct cshm_link *link, hid_t id)
 {
+    if (!place->choice.is_whole && H5Iget_type(id) != H5I_GROUP)
+        return 0;
     bool is_new;
     struct cshm_object *object = enter(place->loader, id, &is_new);
     if (!object)
@@ -242,8 +276,10 @@ static int walk_hard(const struct place *place, const struct cshm_link *link)
     if (object)
         return walk_again(place, link, object);
     CSHM_AUTO_HID hid_t id = cshm_h5_open(place->id, link->token);
-    if (id < 0)
+    if (id < 0) {
+        mark_found(place);
         return give_up(place, link, cshm_loader_fail_h5(place->loader, "cannot be opened"));
+    }
     return walk_target(place, link, id);
 }
 
@@ -274,21 +310,24 @@ static int walk_link(const struct place *place, const struct cshm_link *link)
 }
 
 static int walk_group(struct cshm_loader *loader, struct cshm_object *object, hid_t id,
-                      struct cshm_node *node)
+                      struct cshm_node *node, struct choice choice)
 {
-    struct place place = {loader, id, object->identity.file, node};
+    struct place place = {loader, id, object->identity.file, node, choice};
     CSHM_AUTO_LINKS struct cshm_links links = {0};
     int result = cshm_links_read(loader, id, &links);
     if (result < 0)
         result = cshm_loader_give_up_node(loader, node, result);
     object->is_being_walked = true;
-    for (size_t i = 0; i < links.count && result == 0; i++)
-        result = walk_link(&place, &links.links[i]);
+    for (size_t i = 0; i < links.count && result == 0; i++) {
+        place.choice = choose(choice, links.links[i].name);
+        if (place.choice.is_whole || place.choice.step)
+            result = walk_link(&place, &links.links[i]);
+    }
     object->is_being_walked = false;
     return result;
 }
 
-int cshm_walk(struct cshm_loader *loader)
+static int walk_root(struct cshm_loader *loader, struct choice choice)
 {
     CSHM_AUTO_HID hid_t id = H5Gopen2(loader->file, "/", H5P_DEFAULT);
     if (id < 0)
@@ -298,5 +337,22 @@ int cshm_walk(struct cshm_loader *loader)
     if (!object)
         return cshm_loader_give_up(loader, "/", loader->error.code);
     object->node = &loader->tree->root;
-    return walk_group(loader, object, id, object->node);
+    return walk_group(loader, object, id, object->node, choice);
+}
+
+int cshm_walk(struct cshm_loader *loader)
+{
+    const struct cshm_import_options *options = loader->options;
+    if (options->select_count == 0)
+        return walk_root(loader, (struct choice){.is_whole = true});
+    struct cshm_selection *all =
+        cshm_selection_make(&loader->arena, options->select, options->select_count);
+    if (!all)
+        return cshm_loader_fail_all(loader, -ENOMEM, "out of memory");
+    int result = walk_root(loader, (struct choice){all, all->path != NULL});
+    const char *missing = result < 0 ? NULL : cshm_selection_missing(all);
+    if (missing) /* also with skip_errors: it is the caller's word, not the file's */
+        return cshm_loader_fail_all(loader, -ENOENT, "%s: no such group or dataset in this file",
+                                    missing);
+    return result;
 }

@@ -192,6 +192,46 @@ void cshm_tree_remove(struct cshm_tree *tree, struct cshm_node *node)
     node->parent = node->next = node->previous = NULL;
 }
 
+/* Levels and nodes of what is to be moved. */
+static void measure(const struct cshm_node *top, size_t *levels, size_t *nodes)
+{
+    const struct cshm_node *node = top;
+    size_t level = 1;
+    *levels = *nodes = 1;
+    for (;;) {
+        if (node->first) {
+            node = node->first;
+            *levels = ++level > *levels ? level : *levels;
+        } else {
+            for (; node != top && !node->next; node = node->parent)
+                level--;
+            if (node == top)
+                return;
+            node = node->next;
+        }
+        (*nodes)++;
+    }
+}
+
+int cshm_tree_move(struct cshm_tree *from, struct cshm_node *node, struct cshm_tree *to,
+                   struct cshm_node *group)
+{
+    size_t levels;
+    size_t nodes;
+    measure(node, &levels, &nodes);
+    int result = check_addition(to, group, node->key);
+    if (result < 0)
+        return result;
+    if (nodes > CSHM_NODES_MAX - to->node_count)
+        return -EMFILE;
+    if (depth_of(group) + levels > CSHM_DEPTH_MAX)
+        return -ELOOP;
+    cshm_tree_remove(from, node);
+    append_child(group, node);
+    to->node_count += nodes;
+    return group->index || group->child_count >= INDEX_FROM ? index_enter(to, group) : 0;
+}
+
 struct cshm_description *cshm_tree_describe(struct cshm_tree *tree, struct cshm_node *node)
 {
     if (!node->described) {

@@ -115,6 +115,14 @@ int cshm_tree_add(struct cshm_tree *tree, struct cshm_node *group, struct cshm_t
 /* Takes the node and all below it out. Its memory stays with the tree, its pointers stay valid. */
 void cshm_tree_remove(struct cshm_tree *tree, struct cshm_node *node);
 
+/*
+ * Moves a node (not a root) with all below it to the end of a group of another tree.
+ * Its memory stays with the tree it was made in, which has to live as long as it is used anywhere.
+ * Errors as cshm_tree_add(); but for -ENOMEM nothing was changed then.
+ */
+int cshm_tree_move(struct cshm_tree *from, struct cshm_node *node, struct cshm_tree *to,
+                   struct cshm_node *group);
+
 /* Gives the node a description (zeroed, rank CSHM_NO_RANK) if it has none. NULL: out of memory. */
 struct cshm_description *cshm_tree_describe(struct cshm_tree *tree, struct cshm_node *node);
 

@@ -9,6 +9,7 @@
 
 #include "base/scope.h"
 #include "format/manifest.h"
+#include "store/merge.h"
 #include "store/pending.h"
 #include "store/project.h"
 #include "store/registry.h"
@@ -34,8 +35,18 @@ struct cshm_draft {
     size_t open_count; /* slots with a descriptor */
     size_t open_max;
     struct cshm_pending pending;
+    struct cshm_key_path group; /* if is_into: where in the project the tree goes */
+    bool is_into;
     bool overwrite;
     bool published;
+};
+
+/* What is published under the draft's name, and what of it the draft takes the place of. */
+struct old {
+    struct cshm_project project; /* without a tree: nothing */
+    struct cshm_tree *gone;
+    struct cshm_names found; /* by a damaged project */
+    struct cshm_release release;
 };
 
 static size_t raise_descriptor_limit(void)
@@ -55,7 +66,7 @@ static size_t raise_descriptor_limit(void)
 }
 
 /* Early word of what publishing would refuse, before hours of loading. */
-static int check_place(const struct cshm_store *store, const char *project, bool overwrite,
+static int check_place(const struct cshm_store *store, const char *project, bool may_exist,
                        struct cshm_error *error)
 {
     int result = cshm_project_name_check(project);
@@ -69,7 +80,7 @@ static int check_place(const struct cshm_store *store, const char *project, bool
     cshm_manifest_name(project, name);
     if (fstatat(store->root_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? 0 : cshm_fail_errno(error, -errno, "%s", project);
-    if (!overwrite)
+    if (!may_exist)
         return cshm_fail(error, -EEXIST,
                          "project %s exists already in %s (overwrite it with -o, or free it with "
                          "cute-shm-unlink)",
@@ -81,12 +92,9 @@ static int check_place(const struct cshm_store *store, const char *project, bool
     return 0;
 }
 
-int cshm_draft_create(struct cshm_store *store, const char *project, bool overwrite,
+static int make_draft(struct cshm_store *store, const char *project, bool overwrite,
                       struct cshm_draft **out, struct cshm_error *error)
 {
-    int result = check_place(store, project, overwrite, error);
-    if (result < 0)
-        return result;
     struct cshm_draft *draft = calloc(1, sizeof *draft);
     if (!draft)
         return cshm_fail(error, -ENOMEM, "out of memory");
@@ -102,6 +110,13 @@ int cshm_draft_create(struct cshm_store *store, const char *project, bool overwr
     }
     *out = draft;
     return 0;
+}
+
+int cshm_draft_create(struct cshm_store *store, const char *project, bool overwrite,
+                      struct cshm_draft **out, struct cshm_error *error)
+{
+    int result = check_place(store, project, overwrite, error);
+    return result < 0 ? result : make_draft(store, project, overwrite, out, error);
 }
 
 struct cshm_tree *cshm_draft_tree(struct cshm_draft *draft)
@@ -222,7 +237,7 @@ int cshm_draft_share(struct cshm_draft *draft, struct cshm_node *node, struct cs
     return 0;
 }
 
-/* --- Publishing ------------------------------------------------------------------------------------- */
+/* --- Naming ----------------------------------------------------------------------------------- */
 
 static int name_all(struct cshm_draft *draft)
 {
@@ -257,37 +272,83 @@ static int link_all(struct cshm_draft *draft)
     return result;
 }
 
-static int put_manifest(struct cshm_draft *draft)
+/* --- What is there already -------------------------------------------------------------------- */
+
+static gid_t own_group(const struct cshm_store *store)
 {
-    uint64_t generation;
-    if (getrandom(&generation, sizeof generation, 0) != sizeof generation)
-        return -EIO;
-    draft->tree->facts.generation = generation & INT64_MAX; /* TOML integers are signed */
-    draft->tree->facts.present = true;
-    CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
-    int result = cshm_manifest_render(draft->tree, &text);
-    gid_t group = draft->store->group != (gid_t)-1 ? draft->store->group : getegid();
-    return result < 0 ? result
-                      : cshm_registry_replace(draft->store, draft->project, &text, geteuid(), group,
-                                              draft->store->mode, NULL);
+    return store->group != (gid_t)-1 ? store->group : getegid();
 }
 
 /* What is published under this name now; nothing is not an error. */
-static int find_old(struct cshm_draft *draft, struct cshm_project *old, struct cshm_names *found,
-                    struct cshm_release *release, struct cshm_error *error)
+static int load_old(const struct cshm_draft *draft, struct cshm_project *project,
+                    struct cshm_error *error)
 {
-    int result = check_place(draft->store, draft->project, draft->overwrite, error);
+    int result =
+        check_place(draft->store, draft->project, draft->overwrite || draft->is_into, error);
     if (result < 0)
         return result;
-    result = cshm_project_load(draft->store, draft->project, old, error);
-    if (result == -ENOENT)
+    result = cshm_project_load(draft->store, draft->project, project, error);
+    return result == -ENOENT ? 0 : result;
+}
+
+/* Whether it may be added to. Damaged, nobody knows what would stay. */
+static int check_old(const struct cshm_draft *draft, const struct cshm_project *project,
+                     struct cshm_error *error)
+{
+    if (!project->tree)
         return 0;
+    if (project->damaged)
+        return cshm_fail(error, -EINVAL, "project %s is damaged: %s (cute-shm-unlink frees it)",
+                         draft->project, project->why.text);
+    if (geteuid() != 0 && project->uid != geteuid())
+        return cshm_fail(error, -EPERM, "project %s belongs to another user", draft->project);
+    int result =
+        cshm_merge_check(project->tree, &draft->group, draft->tree, draft->overwrite, error);
+    if (result < 0)
+        (void)cshm_error_prefix(error, "project %s", draft->project);
+    return result;
+}
+
+int cshm_draft_check(const struct cshm_draft *draft, struct cshm_error *error)
+{
+    if (!draft->is_into)
+        return check_place(draft->store, draft->project, draft->overwrite, error);
+    struct cshm_project project = {0};
+    int result = load_old(draft, &project, error);
+    if (result == 0)
+        result = check_old(draft, &project, error);
+    cshm_project_finish(&project);
+    return result;
+}
+
+int cshm_draft_create_into(struct cshm_store *store, const char *project, const char *group,
+                           bool overwrite, struct cshm_draft **out, struct cshm_error *error)
+{
+    int result = check_place(store, project, true, error);
+    struct cshm_draft *draft = NULL;
+    if (result == 0)
+        result = make_draft(store, project, overwrite, &draft, error);
     if (result < 0)
         return result;
-    result = old->damaged
-                 ? cshm_damaged_collect(draft->store, draft->project, old->uid, found, release)
-                 : cshm_release_collect(old->tree, &old->tree->root, release);
-    return result < 0 ? cshm_fail_errno(error, result, "%s", draft->project) : 0;
+    draft->is_into = true;
+    struct cshm_project old = {0};
+    result = load_old(draft, &old, error);
+    if (result == 0)
+        result = cshm_merge_resolve(old.tree, group, &draft->tree->arena, &draft->group, error);
+    if (result == 0)
+        result = check_old(draft, &old, error);
+    cshm_project_finish(&old);
+    if (result < 0)
+        cshm_draft_destroy(draft);
+    else
+        *out = draft;
+    return result;
+}
+
+const struct cshm_text *cshm_draft_group(const struct cshm_draft *draft, size_t *depth)
+{
+    *depth = draft->group.depth;
+    return draft->group.keys;
 }
 
 /* A damaged project is searched in the directory: what this draft linked early is not its. */
@@ -305,32 +366,135 @@ static void keep_own(const struct cshm_draft *draft, struct cshm_release *releas
     release->count = kept;
 }
 
-static int publish_locked(struct cshm_draft *draft, struct cshm_error *error)
+static int find_replaced(struct cshm_draft *draft, struct old *old, struct cshm_error *error)
 {
-    struct cshm_project old = {0};
-    struct cshm_names found = {0};
-    struct cshm_release release = {0};
-    int result = find_old(draft, &old, &found, &release, error);
-    if (result == 0) {
-        if (old.damaged)
-            keep_own(draft, &release);
-        result = link_all(draft);
-        if (result == 0)
-            result = cshm_pending_add(draft->store, &draft->pending, release.names, release.count);
-        if (result == 0)
-            result = put_manifest(draft);
+    struct cshm_project *project = &old->project;
+    if (!project->tree)
+        return 0;
+    int result = project->damaged
+                     ? cshm_damaged_collect(draft->store, draft->project, project->uid, &old->found,
+                                            &old->release)
+                     : cshm_release_collect(project->tree, &project->tree->root, &old->release);
+    if (result < 0)
+        return cshm_fail_errno(error, result, "%s", draft->project);
+    if (project->damaged)
+        keep_own(draft, &old->release);
+    return 0;
+}
+
+/* Adding to nothing is adding to an empty project. */
+static int make_old(const struct cshm_draft *draft, struct cshm_project *project)
+{
+    project->tree = cshm_tree_create();
+    if (!project->tree)
+        return -ENOMEM;
+    project->tree->facts = draft->tree->facts;
+    project->tree->facts.present = true;
+    project->uid = geteuid();
+    project->gid = own_group(draft->store);
+    project->mode = draft->store->mode;
+    return 0;
+}
+
+/* Checked already; what is found to be replaced is no more in the project's tree. */
+static int merge(struct cshm_draft *draft, struct old *old, struct cshm_error *error)
+{
+    int result = old->project.tree ? 0 : make_old(draft, &old->project);
+    old->gone = cshm_tree_create();
+    if (result < 0 || !old->gone)
+        return cshm_fail(error, -ENOMEM, "out of memory");
+    result = cshm_merge(old->project.tree, &draft->group, draft->tree, old->gone, error);
+    if (result < 0) {
+        (void)cshm_error_prefix(error, "project %s", draft->project);
+        return result;
+    }
+    result = cshm_release_collect(old->project.tree, &old->gone->root, &old->release);
+    return result < 0 ? cshm_fail_errno(error, result, "%s", draft->project) : 0;
+}
+
+/* What root adds to another's project is his: of root's segments his manifest could not dispose. */
+static int give_to_owner(const struct cshm_draft *draft, const struct cshm_project *project)
+{
+    if (project->uid == geteuid())
+        return 0;
+    for (size_t i = 0; i < draft->count; i++) {
+        const struct slot *slot = &draft->slots[i];
+        int result = slot->fd >= 0 ? fchown(slot->fd, project->uid, project->gid)
+                                   : fchownat(draft->store->shm_fd, slot->node->described->segment,
+                                              project->uid, project->gid, AT_SYMLINK_NOFOLLOW);
         if (result < 0)
-            (void)cshm_fail_errno(error, result, "cannot publish %s in %s", draft->project,
-                                  draft->store->root);
+            return -errno;
     }
-    if (result == 0) {
-        draft->published = true;
-        (void)cshm_release_unlink(draft->store, draft->project, old.uid, &release);
+    return 0;
+}
+
+/* --- Publishing ------------------------------------------------------------------------------- */
+
+static int put_manifest(struct cshm_draft *draft, const struct old *old)
+{
+    struct cshm_tree *tree = draft->is_into ? old->project.tree : draft->tree;
+    uint64_t generation;
+    if (getrandom(&generation, sizeof generation, 0) != sizeof generation)
+        return -EIO;
+    if (!draft->is_into)
+        tree->facts.present = true;
+    tree->facts.generation = generation & INT64_MAX; /* TOML integers are signed */
+    CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
+    int result = cshm_manifest_render(tree, &text);
+    if (result < 0)
+        return result;
+    if (draft->is_into)
+        return cshm_registry_replace(draft->store, draft->project, &text, old->project.uid,
+                                     old->project.gid, old->project.mode, NULL);
+    return cshm_registry_replace(draft->store, draft->project, &text, geteuid(),
+                                 own_group(draft->store), draft->store->mode, NULL);
+}
+
+static int find_old(struct cshm_draft *draft, struct old *old, struct cshm_error *error)
+{
+    int result = load_old(draft, &old->project, error);
+    if (result < 0)
+        return result;
+    return draft->is_into ? check_old(draft, &old->project, error)
+                          : find_replaced(draft, old, error);
+}
+
+static int commit(struct cshm_draft *draft, struct old *old)
+{
+    int result = draft->is_into ? give_to_owner(draft, &old->project) : 0;
+    if (result == 0)
+        result =
+            cshm_pending_add(draft->store, &draft->pending, old->release.names, old->release.count);
+    return result < 0 ? result : put_manifest(draft, old);
+}
+
+static int publish_locked(struct cshm_draft *draft, struct old *old, struct cshm_error *error)
+{
+    int result = find_old(draft, old, error);
+    if (result < 0)
+        return result;
+    result = link_all(draft); /* before the merge: nodes are looked for in the draft's tree */
+    if (result == 0 && draft->is_into) {
+        result = merge(draft, old, error);
+        if (result < 0)
+            return result;
     }
-    cshm_release_finish(&release);
-    cshm_names_finish(&found);
-    cshm_project_finish(&old);
-    return result;
+    if (result == 0)
+        result = commit(draft, old);
+    if (result < 0)
+        return cshm_fail_errno(error, result, "cannot publish %s in %s", draft->project,
+                               draft->store->root);
+    draft->published = true;
+    (void)cshm_release_unlink(draft->store, draft->project, old->project.uid, &old->release);
+    return 0;
+}
+
+static void finish_old(struct old *old)
+{
+    cshm_release_finish(&old->release);
+    cshm_names_finish(&old->found);
+    cshm_tree_destroy(old->gone);
+    cshm_project_finish(&old->project);
 }
 
 /* Takes the names back of what will not be published. */
@@ -348,7 +512,9 @@ int cshm_draft_publish(struct cshm_draft *draft, struct cshm_error *error)
     if (result < 0)
         return result;
     (void)cshm_pending_recover(draft->store);
-    result = publish_locked(draft, error);
+    struct old old = {0};
+    result = publish_locked(draft, &old, error);
+    finish_old(&old);
     if (result < 0)
         unlink_all(draft);
     cshm_pending_finish(draft->store, &draft->pending);

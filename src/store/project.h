@@ -28,6 +28,25 @@ struct cshm_draft;
 int cshm_draft_create(struct cshm_store *store, const char *project, bool overwrite,
                       struct cshm_draft **out, struct cshm_error *error);
 
+/*
+ * The same for what is to go below `group` of the project (a path spelt as on a mount; "/": its
+ * top), which may exist: publishing adds to the project as it is then, the root's attributes to the
+ * group. The group and the project are made if missing; what else is there stays, segments, owner
+ * and mode too, and what root adds to another's project becomes that owner's. A child of the
+ * draft's root whose name is there already is -EEXIST, or with `overwrite` replaced with all below
+ * it; likewise an attribute of the root with another value. -EPERM (another user's project),
+ * -ENOTDIR, -EINVAL (a path nothing can have; a damaged project), -ENOENT (a name too long for a
+ * directory entry, of nothing that is there). After publishing the tree is empty.
+ */
+int cshm_draft_create_into(struct cshm_store *store, const char *project, const char *group,
+                           bool overwrite, struct cshm_draft **out, struct cshm_error *error);
+
+/* The keys of that group from the project's root; depth 0 for a project of its own. */
+const struct cshm_text *cshm_draft_group(const struct cshm_draft *draft, size_t *depth);
+
+/* Whether publishing what the tree has so far would be refused as things are now. */
+int cshm_draft_check(const struct cshm_draft *draft, struct cshm_error *error);
+
 /* The tree to fill; nodes are made with cshm_tree_add() and friends. Belongs to the draft. */
 struct cshm_tree *cshm_draft_tree(struct cshm_draft *draft);
 

@@ -130,6 +130,7 @@ int cshm_room_measure(int shm_fd, struct cshm_room *out)
         return -errno;
     /* f_blocks is 0 for a tmpfs without a size limit. */
     out->shm_free = fs.f_blocks ? (uint64_t)fs.f_bavail * fs.f_frsize : UINT64_MAX;
+    out->shm_size = fs.f_blocks ? (uint64_t)fs.f_blocks * fs.f_frsize : UINT64_MAX;
     out->available = read_number("/proc/meminfo", "MemAvailable", 1024);
     out->cgroup = cgroups_room();
     out->bytes = out->shm_free;

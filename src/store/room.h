@@ -9,6 +9,7 @@
 
 struct cshm_room {
     uint64_t bytes;      /* the least of the limits below, less 5 % */
+    uint64_t shm_size;   /* of that file system as a whole; UINT64_MAX: no limit */
     uint64_t shm_free;   /* free in the file system of the shared memory directory */
     uint64_t available;  /* MemAvailable; UINT64_MAX when unknown */
     uint64_t cgroup;     /* room in the memory cgroups of this process, v1 and v2; UINT64_MAX: no limit */

@@ -175,6 +175,46 @@ static void walks_visit_every_node_once_in_order(void **state)
     assert_null(cshm_node_walk(b->last, b));
 }
 
+static void nodes_move_to_another_tree(void **state)
+{
+    (void)state;
+    CSHM_AUTO_TREE struct cshm_tree *from = cshm_tree_create();
+    CSHM_AUTO_TREE struct cshm_tree *to = cshm_tree_create();
+    struct cshm_node *group = NULL;
+    struct cshm_node *node = NULL;
+    assert_int_equal(cshm_tree_add(to, &to->root, cshm_text("0"), CSHM_NODE_BARE, &node), 0);
+    for (int i = 0; i < 20; i++) {
+        char key[8];
+        (void)snprintf(key, sizeof key, "%d", i);
+        group = add(from, &from->root, key);
+        add(from, group, "x");
+    }
+    assert_int_equal(cshm_tree_move(from, from->root.first, to, &to->root), -EEXIST);
+    assert_int_equal(cshm_tree_move(from, group, to, node), -ENOTDIR);
+    while ((node = from->root.last) != from->root.first)
+        assert_int_equal(cshm_tree_move(from, node, to, &to->root), 0);
+    assert_int_equal(from->node_count, 2);
+    assert_int_equal(to->node_count, 1 + 19 * 2);
+    assert_ptr_equal(cshm_node_child(&to->root, cshm_text("19")), group);
+    assert_ptr_equal(group->parent, &to->root);
+    assert_null(cshm_node_child(&from->root, cshm_text("19")));
+    assert_int_equal(to->root.child_count, 20);
+}
+
+static void what_is_moved_may_not_get_too_deep(void **state)
+{
+    (void)state;
+    CSHM_AUTO_TREE struct cshm_tree *from = cshm_tree_create();
+    CSHM_AUTO_TREE struct cshm_tree *to = cshm_tree_create();
+    struct cshm_node *deep = &from->root;
+    for (int i = 0; i < CSHM_DEPTH_MAX; i++)
+        deep = add(from, deep, "g");
+    struct cshm_node *group = add(to, &to->root, "to");
+    assert_int_equal(cshm_tree_move(from, from->root.first, to, group), -ELOOP);
+    assert_int_equal(cshm_tree_move(from, from->root.first->first, to, group), 0);
+    assert_int_equal(to->node_count, CSHM_DEPTH_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +224,8 @@ int main(void)
         cmocka_unit_test(children_are_found_by_their_directory_entry),
         cmocka_unit_test(trees_have_a_deepest_level),
         cmocka_unit_test(walks_visit_every_node_once_in_order),
+        cmocka_unit_test(nodes_move_to_another_tree),
+        cmocka_unit_test(what_is_moved_may_not_get_too_deep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -164,6 +164,20 @@ static void long_keys_are_named_by_their_hash(void **state)
     assert_memory_equal(name + 195, "%2F%~", 5);
 }
 
+static void paths_are_taken_apart(void **state)
+{
+    (void)state;
+    const char *path = "//a/%//b.c/";
+    struct cshm_text entry;
+    for (const char *const *expected = (const char *[]){"a", "%", "b.c", NULL}; *expected;
+         expected++) {
+        assert_true(cshm_fspath_next(&path, &entry));
+        assert_true(cshm_text_is(entry, *expected));
+    }
+    assert_false(cshm_fspath_next(&path, &entry));
+    assert_false(cshm_fspath_next(&path, &entry));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +188,7 @@ int main(void)
         cmocka_unit_test(keys_become_directory_entries_and_back),
         cmocka_unit_test(each_key_has_one_directory_entry_only),
         cmocka_unit_test(long_keys_are_named_by_their_hash),
+        cmocka_unit_test(paths_are_taken_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

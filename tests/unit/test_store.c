@@ -444,6 +444,140 @@ static void a_change_sees_what_others_published_meanwhile(void **state)
     cshm_project_finish(&project);
 }
 
+/* --- Adding to a project ------------------------------------------------------------------------
+ */
+
+static struct cshm_draft *begin_into(struct place *place, const char *group, bool overwrite,
+                                     const char *key, const char *content)
+{
+    struct cshm_draft *draft;
+    struct cshm_error error = {0};
+    assert_int_equal(cshm_draft_create_into(place->store, "p", group, overwrite, &draft, &error),
+                     0);
+    add_array(draft, &cshm_draft_tree(draft)->root, key, content);
+    return draft;
+}
+
+static int finish_into(struct cshm_draft *draft)
+{
+    struct cshm_error error = {0};
+    int result = cshm_draft_publish(draft, &error);
+    cshm_draft_destroy(draft);
+    return result;
+}
+
+static void assert_content(struct place *place, const char *group, const char *key,
+                           const char *expected)
+{
+    struct cshm_project project;
+    assert_int_equal(cshm_project_load(place->store, "p", &project, NULL), 0);
+    struct cshm_node *node = &project.tree->root;
+    if (group)
+        node = cshm_node_child(node, cshm_text(group));
+    assert_non_null(node);
+    node = cshm_node_child(node, cshm_text(key));
+    assert_non_null(node);
+    char content[64] = "";
+    int fd;
+    assert_int_equal(
+        cshm_segment_open(place->store, node->described->segment, project.uid, O_RDONLY, 0, &fd),
+        0);
+    assert_true(read(fd, content, sizeof content - 1) >= 0);
+    close(fd);
+    assert_string_equal(content, expected);
+    cshm_project_finish(&project);
+}
+
+static void what_is_added_goes_below_its_group(void **state)
+{
+    struct place *place = *state;
+    assert_int_equal(finish_into(begin_into(place, "/g", false, "x", "first")), 0);
+    publish(place, "p", true, "old");
+    assert_int_equal(finish_into(begin_into(place, "g", false, "x", "second")), 0);
+    assert_int_equal(finish_into(begin_into(place, "new/", false, "x", "third")), 0);
+    assert_content(place, NULL, "a", "old");
+    assert_content(place, "g", "same", "old");
+    assert_content(place, "g", "x", "second");
+    assert_content(place, "new", "x", "third");
+    assert_int_equal(count_entries(place->shm), 4);
+    assert_int_equal(count_entries(place->root), 1);
+}
+
+static void a_name_that_is_there_is_refused_or_replaced(void **state)
+{
+    struct place *place = *state;
+    publish(place, "p", false, "old");
+    struct cshm_draft *draft = begin_into(place, "/", false, "a", "new");
+    struct cshm_error error = {0};
+    assert_int_equal(cshm_draft_check(draft, &error), -EEXIST);
+    assert_non_null(strstr(error.text, "/a "));
+    assert_int_equal(finish_into(draft), -EEXIST);
+    assert_int_equal(count_entries(place->shm), 2);
+    assert_content(place, NULL, "a", "old");
+    assert_int_equal(finish_into(begin_into(place, "/", true, "a", "new")), 0);
+    assert_int_equal(count_entries(place->shm), 3); /* "same" still has the old one */
+    assert_int_equal(finish_into(begin_into(place, "/", true, "g", "no group")), 0);
+    assert_int_equal(count_entries(place->shm), 2);
+    assert_content(place, NULL, "a", "new");
+    assert_content(place, NULL, "g", "no group");
+    assert_int_equal(count_entries(place->root), 1);
+}
+
+static void a_name_published_meanwhile_is_refused_too(void **state)
+{
+    struct place *place = *state;
+    publish(place, "p", false, "old");
+    struct cshm_draft *draft = begin_into(place, "g", false, "x", "mine");
+    assert_int_equal(finish_into(begin_into(place, "g", false, "x", "theirs")), 0);
+    assert_int_equal(finish_into(draft), -EEXIST);
+    assert_content(place, "g", "x", "theirs");
+    assert_int_equal(count_entries(place->shm), 3);
+    assert_int_equal(count_entries(place->root), 1);
+}
+
+static void what_is_no_group_is_not_added_to(void **state)
+{
+    struct place *place = *state;
+    struct cshm_draft *draft;
+    publish(place, "p", false, "old");
+    assert_int_equal(cshm_draft_create_into(place->store, "p", "a", true, &draft, NULL), -ENOTDIR);
+    assert_int_equal(cshm_draft_create_into(place->store, "p", "a/b", true, &draft, NULL),
+                     -ENOTDIR);
+    assert_int_equal(cshm_draft_create_into(place->store, "p", "..", true, &draft, NULL), -EINVAL);
+    write_file(place->root, "cute-shm.p.toml", "[a\n");
+    age(place->root, "cute-shm.p.toml");
+    assert_int_equal(cshm_draft_create_into(place->store, "p", "g", true, &draft, NULL), -EINVAL);
+    assert_int_equal(cshm_project_remove(place->store, "p", NULL), 0);
+}
+
+/* Killed with segments linked early: the project is as before, the next writer cleans up. */
+static void a_killed_addition_leaves_the_project(void **state)
+{
+    struct place *place = *state;
+    publish(place, "p", false, "old");
+    pid_t child = fork();
+    if (child == 0) {
+        struct rlimit limit = {160, 160};
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+        struct cshm_draft *draft = begin_into(place, "g", true, "same", "new");
+        for (int i = 0; i < 300; i++) {
+            char key[16];
+            (void)snprintf(key, sizeof key, "%d", i);
+            add_array(draft, &cshm_draft_tree(draft)->root, key, "content");
+        }
+        (void)kill(getpid(), SIGKILL);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && count_entries(place->shm) > 2);
+    assert_content(place, "g", "same", "old");
+    assert_int_equal(finish_into(begin_into(place, "g", true, "same", "new")), 0);
+    assert_content(place, "g", "same", "new");
+    assert_content(place, NULL, "a", "old");
+    assert_int_equal(count_entries(place->shm), 3);
+    assert_int_equal(count_entries(place->root), 1);
+}
+
 static void the_lock_keeps_others_out_and_gives_up_in_time(void **state)
 {
     struct place *place = *state;
@@ -503,6 +637,11 @@ int main(void)
         TEST(segments_of_others_are_refused),
         TEST(arrays_and_groups_are_removed_one_by_one),
         TEST(a_change_sees_what_others_published_meanwhile),
+        TEST(what_is_added_goes_below_its_group),
+        TEST(a_name_that_is_there_is_refused_or_replaced),
+        TEST(a_name_published_meanwhile_is_refused_too),
+        TEST(what_is_no_group_is_not_added_to),
+        TEST(a_killed_addition_leaves_the_project),
         TEST(the_lock_keeps_others_out_and_gives_up_in_time),
         TEST(the_registry_is_found_again_after_it_was_removed),
         TEST(what_does_not_fit_is_refused_with_numbers),

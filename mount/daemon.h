@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What every room of the daemon shares: made in main.c before the first request, gone after the
- * last. */
+/* What every room of the daemon shares, from before the first request until after the last. */
 #ifndef MOUNT_DAEMON_H
 #define MOUNT_DAEMON_H
 
@@ -16,13 +15,13 @@
 #include "store/store.h"
 
 /*
- * How long the kernel may believe names and attributes without asking. Short, until it is told of
- * changes: a listing with details walks each path several times, so without it costs nine requests
- * for each entry instead of one. An open is checked in any case (ESTALE), and what is not there is
- * never believed. Links are: who follows a stale one meets a segment that is gone.
+ * How long the kernel may believe names and attributes without asking, until it is told of changes.
+ * Directories not at all: so a project that comes or goes is seen by the next look, with all that
+ * is in it. Files for a moment, for a listing with details looks at each three times; an open is
+ * checked in any case (ESTALE), and what is not there is never believed. Links not at all: who
+ * follows a stale one meets no segment.
  */
-#define BELIEF_SECONDS      0.02
-#define LINK_BELIEF_SECONDS 0.0
+#define BELIEF_SECONDS 0.02
 
 struct root_count {
     pthread_mutex_t lock;    /* taken alone */

@@ -24,7 +24,7 @@ double ops_belief(const struct daemon *daemon, const struct inode *inode)
 {
     bool is_link =
         inode->kind == INODE_ARRAY && atomic_load(&daemon->access.mode) == ACCESS_SYMLINK;
-    return is_link ? LINK_BELIEF_SECONDS : BELIEF_SECONDS;
+    return inode->kind == INODE_DIRECTORY || is_link ? 0.0 : BELIEF_SECONDS;
 }
 
 /* What was found is the kernel's now. */

@@ -27,7 +27,7 @@ class Place:
     def __init__(self, identity=None, shm_mebibytes=None):
         self.identity = identity
         self.base = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX))
-        self.shm = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX, dir=SHARED_MEMORY))
+        self.shm = self.base / "shm" if shm_mebibytes else pathlib.Path(tempfile.mkdtemp(prefix=PREFIX, dir=SHARED_MEMORY))
         self.registry = self.base / "registry"
         self.mountpoint = self.base / "mount"
         self.files = self.base / "files"
@@ -48,6 +48,8 @@ class Place:
         self.environment = self._environment()
 
     def _mount_tmpfs(self, mebibytes):
+        """Not below /dev/shm: a mount there spreads into every chroot that binds /dev meanwhile, and stays busy."""
+        self.shm.mkdir()
         size = f"size={mebibytes}m,mode=1777"
         subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", self.shm], check=True, capture_output=True)
         self._tmpfs = True

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +92,7 @@ struct starter {
     const char *mountpoint;
     struct life *life;
     pthread_t main_thread;
+    _Atomic bool stopping; /* the loop has ended: what fails from now on is no failure to start */
     bool failed;
 };
 
@@ -120,7 +123,8 @@ static void *start_up(void *argument)
         say_ready(starter, mode);
         return NULL;
     }
-    if (fuse_session_exited(starter->session)) /* unmounted or told to end already */
+    /* Unmounted or told to end already. libfuse 3.17 forgets that it was when its loop ends. */
+    if (atomic_load(&starter->stopping) || fuse_session_exited(starter->session))
         return NULL;
     if (mode == ACCESS_FAILED)
         log_line(LOG_ERR, "--access=passthrough: %s", starter->daemon->access.why);
@@ -172,6 +176,7 @@ static int serve(struct starter *starter, const struct options *options, const s
     let_signals(before);
     int result = loop(starter->session, options);
     hold_signals(&held);
+    atomic_store(&starter->stopping, true);
     life_stopping();
     /* What was asked and not answered yet fails with this, also the starter's own question. */
     fuse_session_unmount(starter->session);

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: MIT
 """generate_hdf5.py DIRECTORY: one small HDF5 file per row of the mapping and per kind of attribute.
 
-FIRST holds those that the first loader must load in full; LATER those it may still refuse, by name. Files are written
-by the h5py at hand and hold no randomness, so each run gives the same values.
+Files are written by the h5py at hand and hold no randomness, so each run gives the same values.
 """
 
 import pathlib
@@ -12,17 +11,14 @@ import sys
 import h5py
 import numpy as np
 
-FIRST, LATER = {}, {}
+ROWS = {}
 INTEGERS = ("i1", "u1", "<i2", ">i2", "<u2", ">u2", "<i4", ">i4", "<u4", ">u4", "<i8", ">i8", "<u8", ">u8")
 FLOATS = ("<f2", ">f2", "<f4", ">f4", "<f8", ">f8")
 
 
-def row(table):
-    def register(make):
-        table[make.__name__] = make
-        return make
-
-    return register
+def row(make):
+    ROWS[make.__name__] = make
+    return make
 
 
 def ramp(dtype, shape=(3, 5)):
@@ -35,32 +31,32 @@ def safe(dtype):
     return dtype.replace("<", "le_").replace(">", "be_").replace("|", "")
 
 
-@row(FIRST)
+@row
 def integers(f):
     for dtype in INTEGERS:
         f[safe(dtype)] = ramp(dtype)
 
 
-@row(FIRST)
+@row
 def floats(f):
     for dtype in FLOATS:
         values = np.array([0, -0.0, 1.5, -2.25, np.inf, -np.inf, np.nan, np.finfo(dtype).max, np.finfo(dtype).tiny])
         f[safe(dtype)] = values.astype(dtype)
 
 
-@row(FIRST)
+@row
 def long_doubles(f):
     f["native"] = np.array([1, -2.5, np.pi, np.inf, np.nan], "longdouble") / 3
     f["grid"] = np.arange(12, dtype="longdouble").reshape(3, 4) / 7
 
 
-@row(FIRST)
+@row
 def booleans(f):
     f["flags"] = np.array([[True, False, True], [False, False, True]])
     f["one"] = np.array(True)
 
 
-@row(FIRST)
+@row
 def complexes(f):
     f["single"] = np.array([1 + 2j, -0.5j, np.nan], "c8")
     f["double"] = np.arange(6).reshape(2, 3) * (1 - 1j) / 3
@@ -68,7 +64,7 @@ def complexes(f):
     f["long"] = np.array([1 + 2j, 3 - 4j], "clongdouble") / 3
 
 
-@row(FIRST)
+@row
 def fixed_strings(f):
     f["bytes"] = np.array([b"one", b"", b"three", b"exactly10!"], "S10")
     f["one"] = np.array(b"scalar text", "S20")
@@ -82,13 +78,13 @@ def fixed_strings(f):
         did.write(h5py.h5s.ALL, h5py.h5s.ALL, np.array([b"ab", b"abcde ", b""], "S6"), tid)
 
 
-@row(FIRST)
+@row
 def scalars(f):
     for name, value in {"integer": np.int32(-7), "double": np.float64(np.pi), "byte": np.uint8(255)}.items():
         f[name] = value
 
 
-@row(FIRST)
+@row
 def zero_size(f):
     f.create_dataset("vector", shape=(0,), dtype="f8")
     f.create_dataset("matrix", shape=(4, 0, 3), dtype="<i2")
@@ -96,7 +92,7 @@ def zero_size(f):
     f.create_dataset("table", shape=(0,), dtype=[("a", "i4"), ("b", "f8")])
 
 
-@row(FIRST)
+@row
 def compounds(f):
     simple = np.zeros(4, [("i", "<i4"), ("x", ">f8"), ("s", "S5"), ("z", "c16"), ("b", "?")])
     for at, field in enumerate(simple.dtype.names[:2]):
@@ -119,7 +115,7 @@ def compounds(f):
     f["one"] = np.array((1, 2.5), [("a", "i4"), ("b", "f8")])
 
 
-@row(FIRST)
+@row
 def layouts(f):
     data = np.arange(7 * 11, dtype="<i4").reshape(7, 11)
     f.create_dataset("contiguous", data=data)
@@ -136,7 +132,7 @@ def layouts(f):
     did.write(h5py.h5s.ALL, h5py.h5s.ALL, data)
 
 
-@row(FIRST)
+@row
 def filters(f):
     data = (np.arange(100 * 70) % 251).astype("<u2").reshape(100, 70)
     f.create_dataset("deflate", data=data, chunks=(16, 16), compression="gzip")
@@ -148,13 +144,13 @@ def filters(f):
         f.create_dataset("szip", data=data, chunks=(16, 16), compression="szip")
 
 
-@row(FIRST)
+@row
 def ranks(f):
     for rank in (1, 2, 5, 16, 32):
         f[f"rank_{rank}"] = np.arange(2 * 3, dtype="u1").reshape((1,) * (rank - 1) + (6,))
 
 
-@row(FIRST)
+@row
 def groups(f):
     f["a/b/c/deep"] = np.arange(3)
     f.create_group("empty")
@@ -169,7 +165,7 @@ def groups(f):
         f[f"many/{at:03d}"] = at
 
 
-@row(FIRST)
+@row
 def names(f):
     for name in ("with space", " ends ", "a.b", "grün", "x.meta", "x.npy", "data", "meta", "attrs", "shm_name", "100%",
                  "%2F", "new\nline", "tab\t", '"quoted"', "\\", "'", "[x]", "=", "#", "n" * 300, "ü" * 150,
@@ -178,7 +174,7 @@ def names(f):
     f["group.meta/inner"] = 1.5
 
 
-@row(FIRST)
+@row
 def numeric_attributes(f):
     holder = f.create_dataset("data", data=np.arange(3))
     for where in (f, f.create_group("group"), holder):
@@ -198,7 +194,7 @@ def numeric_attributes(f):
         where.attrs["no elements"] = np.zeros((0, 3))
 
 
-@row(FIRST)
+@row
 def string_attributes(f):
     holder = f.create_dataset("data", data=np.arange(3))
     for where in (f, f.create_group("group"), holder):
@@ -218,7 +214,7 @@ def string_attributes(f):
 # --- what may still be refused ----------------------------------------------------------------------------------------
 
 
-@row(LATER)
+@row
 def variable_strings(f):
     f["text"] = ["one", "", "grün", "a longer one"]
     f["one"] = "scalar"
@@ -226,7 +222,7 @@ def variable_strings(f):
     f.create_dataset("never written", shape=(3,), dtype=h5py.string_dtype())
 
 
-@row(LATER)
+@row
 def ragged(f):
     rows = f.create_dataset("numbers", (3,), dtype=h5py.vlen_dtype(np.dtype("<i2")))
     for at in range(3):
@@ -236,14 +232,14 @@ def ragged(f):
         grid[at] = np.arange(sum(at) + 1) / 2
 
 
-@row(LATER)
+@row
 def enums(f):
     colours = h5py.enum_dtype({"RED": 0, "GREEN": 1, "BLUE": 42}, basetype="<i2")
     f.create_dataset("colours", data=np.array([0, 42, 1], "<i2"), dtype=colours)
     f["colours"].attrs.create("favourite", 42, dtype=colours)
 
 
-@row(LATER)
+@row
 def references(f):
     f["target"] = np.arange(10)
     f["group/inner"] = np.arange(3)
@@ -253,7 +249,7 @@ def references(f):
     f.attrs["region"] = f["target"].regionref[1:3]
 
 
-@row(LATER)
+@row
 def opaque(f):
     tid = h5py.h5t.create(h5py.h5t.OPAQUE, 5)
     tid.set_tag(b"five bytes")
@@ -263,14 +259,14 @@ def opaque(f):
     f.create_dataset("when", data=when.astype(h5py.opaque_dtype(when.dtype)))
 
 
-@row(LATER)
+@row
 def bitfields(f):
     for name, tid in (("b8", h5py.h5t.STD_B8LE), ("b32", h5py.h5t.STD_B32BE)):
         did = h5py.h5d.create(f.id, name.encode(), tid, h5py.h5s.create_simple((4,)))
         did.write(h5py.h5s.ALL, h5py.h5s.ALL, np.arange(4, dtype=did.dtype), tid)
 
 
-@row(LATER)
+@row
 def array_types(f):
     f.create_dataset("fields", data=np.ones(3, [("m", "f4", (2, 3)), ("n", "i2")]))
     tid = h5py.h5t.array_create(h5py.h5t.NATIVE_INT32, (2, 2))
@@ -278,7 +274,7 @@ def array_types(f):
     did.write(h5py.h5s.ALL, h5py.h5s.ALL, np.arange(12, dtype="i4").reshape(3, 2, 2), tid)
 
 
-@row(LATER)
+@row
 def odd_numbers(f):
     narrow = h5py.h5t.STD_I32LE.copy()
     narrow.set_precision(20)
@@ -292,14 +288,14 @@ def odd_numbers(f):
         did.write(h5py.h5s.ALL, h5py.h5s.ALL, np.arange(4, dtype=did.dtype))
 
 
-@row(LATER)
+@row
 def null_spaces(f):
     f["nothing"] = h5py.Empty("f8")
     f["nothing"].attrs["why"] = "no data"
     f.attrs["nothing"] = h5py.Empty("f4")
 
 
-@row(LATER)
+@row
 def links(f):
     f["data"] = np.arange(5)
     f["same"] = f["data"]
@@ -313,7 +309,7 @@ def links(f):
     f.create_dataset("typed", (2,), dtype=f["type"])
 
 
-@row(LATER)
+@row
 def compound_attributes(f):
     kind = np.dtype([("r", "f8"), ("n", "<i2"), ("s", "S3")])
     f.attrs.create("one", np.array((1.0, 2, b"abc"), kind))
@@ -325,9 +321,9 @@ def compound_attributes(f):
 
 
 def generate(directory, table=None):
-    """Writes the files of a table (both if None) and returns their paths."""
+    """Writes the files of a table (all if None) and returns their paths."""
     paths = []
-    for name, make in (table if table is not None else {**FIRST, **LATER}).items():
+    for name, make in (ROWS if table is None else table).items():
         path = pathlib.Path(directory) / f"{name}.h5"
         with h5py.File(path, "w") as file:
             make(file)

@@ -169,9 +169,12 @@ static int region_reference(struct cshm_loader *loader, hid_t location, const vo
         return 0;
     CSHM_AUTO_HID hid_t object =
         H5Rdereference2(location, H5P_DEFAULT, H5R_DATASET_REGION, &reference);
-    CSHM_AUTO_HID hid_t space =
-        object < 0 ? H5I_INVALID_HID : H5Rget_region(location, H5R_DATASET_REGION, &reference);
-    return region_text(loader, object, space, out);
+    if (object < 0)
+        return -ENOENT;
+    CSHM_AUTO_HID hid_t space = H5Rget_region(location, H5R_DATASET_REGION, &reference);
+    /* It leads somewhere; where exactly must not be lost as if it led nowhere. */
+    return space < 0 ? cshm_loader_fail_h5(loader, "region reference cannot be read")
+                     : region_text(loader, object, space, out);
 }
 
 #if CSHM_HAVE_H5_NEW_REFERENCES

@@ -78,7 +78,9 @@ def _ragged(tid, array, context):
     offsets = np.zeros(len(rows) + 1, "uint64")
     np.cumsum([len(items) for items in rows], out=offsets[1:])
     filled = [items for items in rows if len(items)]
-    values = np.concatenate(filled) if filled else np.zeros(0, _row_type(base))
+    values = np.zeros(0, _row_type(base))
+    if filled:  # numpy joins in native order, whatever the order of the parts
+        values = np.concatenate(filled).astype(filled[0].dtype, copy=False)
     group = Expected("group", kind="ragged", shape=array.shape)
     group.children[b"values"] = convert(base, values, context)
     group.children[b"offsets"] = Expected("array", shape=offsets.shape, dtype="uint64", data=offsets)

@@ -320,6 +320,39 @@ def compound_attributes(f):
     sequence.create("ragged", rows, dtype=h5py.vlen_dtype(np.dtype("i4")))
 
 
+NASTY_NAMES = (
+    "data", "meta", "attrs", "shm_name", "x.meta", "x.npy", ".meta", " lead", "trail ", "new\nline", "tab\t", "a.b.c",
+    "%", "%25", "100%", "a%2Fb", '"q"', "'s'", "\\back", "\u00e9", "e\u0301", "\u2026", "x" * 255, "y" * 300,
+    "\u00e9" * 140, "#c", "[t]", "=", "..x", "~", "%~0123456789abcdef", "\x7f", "\x01ctl", "\x85",
+)  # fmt: skip
+
+
+@row
+def nasty_names(f):
+    for at, name in enumerate(NASTY_NAMES):
+        made = f.create_dataset(name.encode(), data=np.arange(at + 1))
+        made.attrs["weird.key \u00e9\n"] = "v"
+    h5py.h5g.create(f.id, b"not UTF-8 \xff\xfe")
+    group = f[b"not UTF-8 \xff\xfe"]
+    group.create_dataset(b"\xff\x80", data=1.5)
+    group.attrs.create(b"\xe9t\xe9", 3)
+
+
+@row
+def extremes(f):
+    f.create_dataset("rank 32", data=np.zeros((1,) * 32))
+    group = f
+    for _ in range(900):
+        group = group.create_group("g")
+    group["deepest"] = np.arange(3)
+
+
+@row
+def large_attributes(f):
+    f.attrs["text"] = "z" * 50000
+    f.create_dataset("d", data=1).attrs["numbers"] = np.arange(7000.0)
+
+
 def generate(directory, table=None):
     """Writes the files of a table (all if None) and returns their paths."""
     paths = []

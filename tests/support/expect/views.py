@@ -10,6 +10,7 @@ import tomllib
 from .. import fsnames, manifest
 from .model import Actual
 
+SMALL = 1 << 16  # bytes
 FACTS = ("kind", "shape", "dtype", "encoding", "tag", "enum")
 
 
@@ -25,7 +26,7 @@ def from_manifest(text, shm):
 
 def _group(table, read, path, shm):
     node = read.node(*path)
-    group = Actual("group", _facts(node), node.get("attrs", {}), node.get("attr_types", {}))
+    group = Actual("group", _facts(node), *_attributes(node, node))
     for key, item in table.items():
         if manifest.is_leaf(item):
             group.children[_key(key, item)] = _leaf(item, shm)
@@ -37,7 +38,7 @@ def _group(table, read, path, shm):
 
 def _leaf(leaf, shm):
     return Actual(
-        "array", _facts(leaf), leaf["attrs"], leaf.get("attr_types", {}), segment=leaf["shm_name"],
+        "array", _facts(leaf), *_attributes(leaf, leaf), segment=leaf["shm_name"],
         open=lambda: _bytes(shm / leaf["shm_name"]),
     )  # fmt: skip
 
@@ -46,15 +47,24 @@ def _put(root, path, node):
     group = root
     for key in path[:-1]:
         group = group.children[_key(key, {})] if _key(key, {}) in group.children else group
-    made = Actual("null", _facts(node), node.get("attrs", {}), node.get("attr_types", {}))
+    made = Actual("null", _facts(node), *_attributes(node, node))
     group.children[_key(path[-1], node)] = made
 
 
 def _key(key, facts):
-    if not facts.get("bytes_name"):
-        return key.encode("utf-8")
-    plain = re.sub(rb"%([0-9A-Fa-f]{2})", lambda found: bytes([int(found[1], 16)]), key.encode("utf-8"))
-    return plain
+    return _plain(key) if facts.get("bytes_name") else key.encode("utf-8")
+
+
+def _plain(key):
+    return re.sub(rb"%([0-9A-Fa-f]{2})", lambda found: bytes([int(found[1], 16)]), key.encode("utf-8"))
+
+
+def _attributes(tables, facts):
+    """Values and types; names that are not UTF-8 as Python spells such bytes."""
+    both = tables.get("attrs", {}), tables.get("attr_types", {})
+    if not facts.get("bytes_attrs"):
+        return both
+    return tuple({_plain(name).decode("utf-8", "surrogateescape"): item for name, item in one.items()} for one in both)
 
 
 def _facts(table):
@@ -64,8 +74,9 @@ def _facts(table):
 def _bytes(path, dir_fd=None):
     fd = os.open(path, os.O_RDONLY, dir_fd=dir_fd)
     try:
-        if os.fstat(fd).st_size == 0:
-            return b""
+        size = os.fstat(fd).st_size
+        if size <= SMALL:  # Python's mappings keep a descriptor each
+            return os.pread(fd, size, 0)
         return mmap.mmap(fd, 0, prot=mmap.PROT_READ)
     finally:
         os.close(fd)
@@ -79,7 +90,7 @@ def from_mount(path):
 def _directory(fd):
     names = [os.fsencode(name) for name in os.listdir(fd)]
     about = _sidecar(b".meta", fd) if b".meta" in names else {}
-    group = Actual("group", _facts(about.get("group", {})), about.get("attrs", {}), about.get("attr_types", {}))
+    group = Actual("group", _facts(about.get("group", {})), *_attributes(about, about.get("group", {})))
     arrays = {name[: -len(b".meta")] for name in names if name.endswith(b".meta") and name != b".meta"}
     for name in sorted(arrays.union(names)):
         if name.endswith(b".meta"):
@@ -97,7 +108,7 @@ def _file(name, fd, has_data):
     array = about["array"]
     content = _bytes(name, fd) if has_data else None
     return Actual(
-        "array" if has_data else "null", _facts(array), about.get("attrs", {}), about.get("attr_types", {}),
+        "array" if has_data else "null", _facts(array), *_attributes(about, array),
         segment=array.get("segment"), open=lambda: content,
     )  # fmt: skip
 

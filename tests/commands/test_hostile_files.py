@@ -4,6 +4,7 @@
 import os
 import random
 
+import h5py
 import numpy as np
 import pytest
 
@@ -48,6 +49,27 @@ def test_a_file_that_may_not_be_read(place):
     line = place.load("p", file, identity=users.stranger).failed()
     assert "ermission" in line
     place.assert_nothing_published()
+
+
+def test_a_file_that_somebody_is_writing_gets_a_clear_word(place):
+    for swmr in (False, True):
+        file = place.files / f"written-{swmr}.h5"
+        with h5py.File(file, "w", libver="latest") as writer:
+            writer.create_dataset("x", data=np.arange(4), maxshape=(None,))
+            writer.flush()
+            if swmr:
+                writer.swmr_mode = True
+            assert "open for writing" in refused(place, file)
+        place.load("p", file, "-o").succeeded()
+        place.unlink("p").succeeded()
+
+
+def test_locking_can_be_switched_off_for_file_systems_without_locks(place):
+    file = place.files / "written.h5"
+    with h5py.File(file, "w") as writer:
+        writer["x"] = 1
+        writer.flush()
+        place.load("p", file, env={"HDF5_USE_FILE_LOCKING": "FALSE"}).succeeded()
 
 
 def test_truncated_files(place, good):

@@ -68,6 +68,9 @@ int cshm_project_load(const struct cshm_store *store, const char *project,
     struct cshm_error why = {0};
     if (result == -EFBIG)
         return take_damaged(project, out, (cshm_fail(&why, result, "too large"), &why), error);
+    /* The peer truncates before it writes: nothing at all is an empty project only if it stays so. */
+    if (text.length == 0 && !is_settled(&out->changed))
+        return cshm_fail(error, -EAGAIN, "%s: the manifest is being written", project);
     result = cshm_manifest_parse(text.bytes ? text.bytes : "", text.length, &out->tree, &why);
     if (result == -ENOMEM)
         return cshm_fail(error, result, "%s: out of memory", project);

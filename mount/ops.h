@@ -26,7 +26,7 @@ void ops_getattr(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
 void ops_readlink(fuse_req_t request, fuse_ino_t id);
 void ops_statfs(fuse_req_t request, fuse_ino_t id);
 
-/* How long the kernel may believe what it is told of an inode. */
+/* How long the kernel may believe the attributes it is told of an inode. */
 double ops_belief(const struct daemon *daemon, const struct inode *inode);
 
 /* Attributes of an inode by itself, as getattr gives them. 0 or negative errno. */

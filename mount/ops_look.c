@@ -24,7 +24,7 @@ double ops_belief(const struct daemon *daemon, const struct inode *inode)
 {
     bool is_link =
         inode->kind == INODE_ARRAY && atomic_load(&daemon->access.mode) == ACCESS_SYMLINK;
-    return inode->kind == INODE_DIRECTORY || is_link ? 0.0 : BELIEF_SECONDS;
+    return is_link ? 0.0 : BELIEF_SECONDS;
 }
 
 /* What was found is the kernel's now. */
@@ -32,7 +32,10 @@ static void fill_entry(const struct daemon *daemon, const struct inode *inode,
                        struct fuse_entry_param *out)
 {
     out->ino = inode_id(&daemon->inodes, inode);
-    out->entry_timeout = out->attr_timeout = ops_belief(daemon, inode);
+    out->attr_timeout = ops_belief(daemon, inode);
+    /* The name of a directory is looked up again at each step of a path, and that brings its
+     * attributes along; believing those for a moment saves asking for them once more. */
+    out->entry_timeout = inode->kind == INODE_DIRECTORY ? 0.0 : out->attr_timeout;
 }
 
 static int resolve_project(struct daemon *daemon, const char *name, struct fuse_entry_param *out)

@@ -301,6 +301,9 @@ int cshm_manifest_render(const struct cshm_tree *tree, struct cshm_buffer *out)
         write_note(&writer, &tree->root, tree->root.key, false, 0);
     write_notes(&writer, &tree->root);
     write_tables(&writer, &tree->root);
+    /* An empty file is what the peer leaves while it writes one: never ours. */
+    if (out->length == 0)
+        cshm_buffer_add_string(out, "# an empty project\n");
     if (writer.place.error)
         out->error = writer.place.error;
     cshm_buffer_finish(&writer.place);

@@ -196,7 +196,7 @@ static void nothing_is_an_empty_project(void **state)
     (void)state;
     CSHM_AUTO_TREE struct cshm_tree *tree = parse("");
     assert_int_equal(tree->node_count, 0);
-    assert_renders(tree, "");
+    assert_renders(tree, "# an empty project\n"); /* nothing at all means: being written */
 }
 
 /* --- Order ------------------------------------------------------------------------------- */

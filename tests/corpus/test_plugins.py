@@ -27,6 +27,9 @@ def filtered(place):
 def test_every_filter_of_a_plugin_path_is_decoded(outcomes, filtered, monkeypatch):
     file, plugins = filtered
     monkeypatch.setenv("HDF5_PLUGIN_PATH", plugins)
+    # SZ3's plugin hands libhdf5 memory from new[], which that frees, and Blosc's never frees its own: not ours to report.
+    options = os.environ.get("ASAN_OPTIONS", "")
+    monkeypatch.setenv("ASAN_OPTIONS", ":".join(filter(None, [options, "alloc_dealloc_mismatch=0", "detect_leaks=0"])))
     assert list(outcomes(file.parent).values()) == [("full", "")]
 
 

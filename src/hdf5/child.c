@@ -290,7 +290,13 @@ static int load(struct cshm_loader *loader)
     if (result == 0)
         result = cshm_alias_all(loader);
     cshm_channel_set_current(loader->channel, "");
-    return result < 0 ? result : publish(loader);
+    if (result < 0)
+        return result;
+    /* If libhdf5 crashes on closing a file, let it be before anything is published. */
+    cshm_h5_release(&loader->transfer);
+    cshm_h5_release(&loader->file);
+    loader->transfer = loader->file = H5I_INVALID_HID;
+    return publish(loader);
 }
 
 static void finish(struct cshm_loader *loader)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/scope.h"
@@ -41,31 +42,44 @@ static int register_segment(struct daemon *daemon, fuse_req_t request,
     return -EIO;
 }
 
+/* Makes the array known to the kernel's passthrough; its first open. */
+static int begin_use(struct daemon *daemon, fuse_req_t request, struct inode_array *array)
+{
+    struct inode_use *use = calloc(1, sizeof *use);
+    int result = use ? register_segment(daemon, request, array) : -ENOMEM;
+    if (result < 0) {
+        free(use);
+        return result;
+    }
+    use->backing_id = result;
+    array->use = use;
+    return 0;
+}
+
 int backing_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
                  const struct stat *st, struct fuse_file_info *file)
 {
     struct inode_array *array = inode_array(inode);
-    int result = 0;
     (void)pthread_mutex_lock(lock_of(inode));
-    if (array->opens == 0) {
-        result = register_segment(daemon, request, array);
-        array->backing_id = result > 0 ? result : 0;
-    }
-    if (result >= 0) {
-        array->opens++;
-        array->last = *st;
-        libfuse_backing_use(file, array->backing_id);
+    int result = array->use ? 0 : begin_use(daemon, request, array);
+    if (result == 0) {
+        array->use->opens++;
+        array->use->last = *st;
+        libfuse_backing_use(file, array->use->backing_id);
     }
     (void)pthread_mutex_unlock(lock_of(inode));
-    return result < 0 ? result : 0;
+    return result;
 }
 
 void backing_release(fuse_req_t request, struct inode *inode)
 {
     struct inode_array *array = inode_array(inode);
     (void)pthread_mutex_lock(lock_of(inode));
-    if (--array->opens == 0)
-        libfuse_backing_close(request, array->backing_id);
+    if (--array->use->opens == 0) {
+        libfuse_backing_close(request, array->use->backing_id);
+        free(array->use);
+        array->use = NULL;
+    }
     (void)pthread_mutex_unlock(lock_of(inode));
 }
 
@@ -73,9 +87,9 @@ bool backing_last_seen(struct inode *inode, struct stat *out)
 {
     struct inode_array *array = inode_array(inode);
     (void)pthread_mutex_lock(lock_of(inode));
-    bool open = array->opens > 0;
+    bool open = array->use != NULL;
     if (open)
-        *out = array->last;
+        *out = array->use->last;
     (void)pthread_mutex_unlock(lock_of(inode));
     return open;
 }

@@ -9,19 +9,22 @@
 #include "access.h"
 #include "ghost.h"
 #include "handle.h"
+#include "herald.h"
 #include "inode.h"
 #include "libfuse.h"
 #include "picture.h"
 #include "store/store.h"
+#include "watch.h"
 
 /*
- * How long the kernel may believe names and attributes without asking, until it is told of changes.
- * Directories not at all: so a project that comes or goes is seen by the next look, with all that
- * is in it. Files for a moment, for a listing with details looks at each three times; an open is
- * checked in any case (ESTALE), and what is not there is never believed. Links not at all: who
- * follows a stale one meets no segment.
+ * How long the kernel may believe names and attributes without asking: until it is told of changes.
+ * Where nobody watches for them, directories' names not at all, so that a project that comes or
+ * goes is seen by the next look with all that is in it, and the rest for a moment, for a listing
+ * with details looks at each file three times. An open is checked in any case (ESTALE), and what
+ * is not there is never believed.
  */
-#define BELIEF_SECONDS 0.02
+#define BELIEF_SECONDS   (24.0 * 3600)
+#define BELIEF_UNWATCHED 0.02
 
 struct root_count {
     pthread_mutex_t lock;    /* taken alone */
@@ -37,6 +40,8 @@ struct daemon {
     struct pictures pictures;
     struct inode_table inodes;
     struct ghosts ghosts;
+    struct herald herald;
+    struct watch watch;
     struct root_count root;
     struct handles handles;
 };

@@ -162,6 +162,16 @@ bool ghost_seen(struct ghosts *ghosts, struct inode *directory, struct cshm_text
     return seen;
 }
 
+bool ghost_walks(struct ghosts *ghosts, struct inode *directory, struct cshm_text name)
+{
+    (void)pthread_mutex_lock(&ghosts->lock);
+    const struct ghost *ghost = *bucket_of(ghosts, directory, name);
+    while (ghost && (ghost->directory != directory || !cshm_text_equal(name_of(ghost), name)))
+        ghost = ghost->next;
+    (void)pthread_mutex_unlock(&ghosts->lock);
+    return ghost != NULL;
+}
+
 bool ghost_lay(struct ghosts *ghosts, struct inode *directory, struct cshm_text name, pid_t pid)
 {
     (void)pthread_mutex_lock(&ghosts->lock);

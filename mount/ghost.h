@@ -42,6 +42,9 @@ void ghost_leave(struct ghosts *ghosts, struct inode *directory, struct cshm_tex
 bool ghost_seen(struct ghosts *ghosts, struct inode *directory, struct cshm_text name, pid_t pid,
                 struct stat *attributes);
 
+/* Whether it is there, whoever sees it. */
+bool ghost_walks(struct ghosts *ghosts, struct inode *directory, struct cshm_text name);
+
 /* Ends it. False when `pid` sees none. */
 bool ghost_lay(struct ghosts *ghosts, struct inode *directory, struct cshm_text name, pid_t pid);
 

@@ -13,20 +13,27 @@ int inode_table_init(struct inode_table *table)
 {
     *table = (struct inode_table){
         .bucket_count = FIRST_BUCKETS,
-        .root = {.kind = INODE_ROOT, .number = FUSE_ROOT_ID, .references = 1},
+        .root = {.kind = INODE_ROOT, .references = 1},
     };
     (void)pthread_mutex_init(&table->lock, NULL);
     table->buckets = calloc(FIRST_BUCKETS, sizeof(struct inode *));
     return table->buckets ? 0 : -ENOMEM;
 }
 
+/* The place of the key an array was made with. */
+static char *own_key(struct inode_array *array)
+{
+    return array->segment + strlen(array->segment) + 1;
+}
+
 static void inode_free(struct inode *inode)
 {
     if (inode->kind == INODE_DIRECTORY)
         picture_put(inode_directory(inode)->picture);
-    else if (inode->kind == INODE_ARRAY)
-        free(inode_array(inode)->segment);
-    free(inode->key);
+    if (inode->kind == INODE_ARRAY && inode_array(inode)->key != own_key(inode_array(inode)))
+        free(inode_array(inode)->key);
+    if (inode->kind == INODE_ARRAY)
+        free(inode_array(inode)->use);
     free(inode);
 }
 
@@ -60,6 +67,18 @@ static uint64_t hash_start(void)
     return UINT64_C(0xCBF29CE484222325);
 }
 
+uint64_t inode_number(const struct inode *inode)
+{
+    switch (inode->kind) {
+    case INODE_ROOT:
+        return FUSE_ROOT_ID;
+    case INODE_ARRAY:
+        return inode_number_array(((const struct inode_array *)inode)->number);
+    default:
+        return ((const struct inode_directory *)inode)->number;
+    }
+}
+
 uint64_t inode_number_hashed(uint64_t parent, enum inode_kind kind, struct cshm_text key)
 {
     uint64_t hash = hash_more(hash_start(), &parent, sizeof parent);
@@ -70,12 +89,24 @@ uint64_t inode_number_hashed(uint64_t parent, enum inode_kind kind, struct cshm_
 /* --- The table ----------------------------------------------------------------------------------
  */
 
+struct cshm_text inode_name(const struct inode *inode)
+{
+    const char *bytes;
+    if (inode->kind == INODE_ARRAY)
+        bytes = ((const struct inode_array *)inode)->key;
+    else if (inode->kind == INODE_DIRECTORY)
+        bytes = ((const struct inode_directory *)inode)->key;
+    else if (inode->kind == INODE_SIDECAR)
+        bytes = ((const struct inode_sidecar *)inode)->key;
+    else
+        bytes = "";
+    return (struct cshm_text){bytes, inode->key_length};
+}
+
 static uint64_t hash_of_key(const struct inode_key *key)
 {
-    if (key->kind == INODE_ARRAY) {
-        uint64_t hash = hash_more(hash_start(), &key->segment_number, sizeof key->segment_number);
-        return hash_more(hash, &key->owner, sizeof key->owner);
-    }
+    if (key->kind == INODE_ARRAY) /* by what the shared memory directory calls it */
+        return hash_more(hash_start(), key->segment, strlen(key->segment));
     uintptr_t parent = (uintptr_t)key->parent;
     uint64_t hash = hash_more(hash_start(), &parent, sizeof parent);
     hash = hash_more(hash, &key->kind, sizeof key->kind);
@@ -84,8 +115,7 @@ static uint64_t hash_of_key(const struct inode_key *key)
 
 static struct inode_key key_of(struct inode *inode)
 {
-    struct inode_key key = {
-        .kind = inode->kind, .parent = inode->parent, .key = {inode->key, inode->key_length}};
+    struct inode_key key = {.kind = inode->kind, .parent = inode->parent, .key = inode_name(inode)};
     if (inode->kind == INODE_ARRAY) {
         key.segment = inode_array(inode)->segment;
         key.segment_number = inode_array(inode)->number;
@@ -149,44 +179,54 @@ static char *copy_key(struct cshm_text key)
     return copy;
 }
 
-static size_t size_of_kind(enum inode_kind kind)
+/* With its key, and the NUL after that. */
+static size_t size_of(const struct inode_key *key)
 {
-    switch (kind) {
+    size_t size = key->key.length + 1;
+    switch (key->kind) {
     case INODE_ARRAY:
-        return sizeof(struct inode_array);
+        return size + sizeof(struct inode_array) + strlen(key->segment) + 1;
     case INODE_SIDECAR:
+        return size + sizeof(struct inode_sidecar);
     case INODE_META:
-        return sizeof(struct inode_sidecar);
+        return size + sizeof(struct inode_meta);
     default:
-        return sizeof(struct inode_directory);
+        return size + sizeof(struct inode_directory);
     }
+}
+
+/* Gives the inode its key, whose place is zeroed, and what goes with its kind. */
+static void fill(struct inode *inode, const struct inode_key *key)
+{
+    char *place = NULL;
+    if (key->kind == INODE_ARRAY) {
+        struct inode_array *array = inode_array(inode);
+        memcpy(array->segment, key->segment, strlen(key->segment));
+        array->number = key->segment_number;
+        array->owner = key->owner;
+        place = array->key = own_key(array);
+    } else if (key->kind == INODE_DIRECTORY) {
+        picture_hold(key->picture);
+        inode_directory(inode)->picture = key->picture;
+        inode_directory(inode)->number =
+            inode_number_hashed(inode_number(key->parent), key->kind, key->key);
+        place = inode_directory(inode)->key;
+    } else if (key->kind == INODE_SIDECAR) {
+        place = inode_sidecar(inode)->key;
+    }
+    if (place && key->key.length > 0)
+        memcpy(place, key->key.bytes, key->key.length);
 }
 
 static struct inode *inode_create(const struct inode_key *key)
 {
-    bool is_array = key->kind == INODE_ARRAY;
-    struct inode *inode = calloc(1, size_of_kind(key->kind));
-    char *copy = copy_key(key->key);
-    char *segment = is_array ? strdup(key->segment) : NULL;
-    if (!inode || !copy || (is_array && !segment)) {
-        free(inode);
-        free(copy);
-        free(segment);
+    struct inode *inode = key->key.length <= UINT32_MAX ? calloc(1, size_of(key)) : NULL;
+    if (!inode)
         return NULL;
-    }
-    *inode = (struct inode){.kind = key->kind,
-                            .number = key->number,
-                            .parent = key->parent,
-                            .key = copy,
-                            .key_length = key->key.length};
-    if (is_array) {
-        inode_array(inode)->segment = segment;
-        inode_array(inode)->number = key->segment_number;
-        inode_array(inode)->owner = key->owner;
-    } else if (key->kind == INODE_DIRECTORY) {
-        picture_hold(key->picture);
-        inode_directory(inode)->picture = key->picture;
-    }
+    inode->kind = (uint8_t)key->kind;
+    inode->parent = key->parent;
+    inode->key_length = (uint32_t)key->key.length;
+    fill(inode, key);
     return inode;
 }
 
@@ -206,11 +246,12 @@ static struct inode *find(const struct inode_table *table, const struct inode_ke
  */
 static struct inode *rename_array(struct inode *inode, const struct inode_key *key, char **copy)
 {
+    struct inode_array *array = inode_array(inode);
     struct inode *old_parent = inode->parent;
-    char *old_key = inode->key;
+    char *old_key = array->key == own_key(array) ? NULL : array->key;
+    array->key = *copy;
     inode->parent = key->parent;
-    inode->key = *copy;
-    inode->key_length = key->key.length;
+    inode->key_length = (uint32_t)key->key.length;
     key->parent->references++;
     *copy = old_key;
     return old_parent;
@@ -218,8 +259,7 @@ static struct inode *rename_array(struct inode *inode, const struct inode_key *k
 
 static bool has_name(const struct inode *inode, const struct inode_key *key)
 {
-    struct cshm_text own = {inode->key, inode->key_length};
-    return inode->parent == key->parent && cshm_text_equal(own, key->key);
+    return inode->parent == key->parent && cshm_text_equal(inode_name(inode), key->key);
 }
 
 struct inode *inode_get(struct inode_table *table, const struct inode_key *key)
@@ -255,6 +295,50 @@ struct inode *inode_get(struct inode_table *table, const struct inode_key *key)
     if (made)
         inode_free(made);
     return inode;
+}
+
+struct inode *inode_find(struct inode_table *table, enum inode_kind kind, struct inode *parent,
+                         struct cshm_text key)
+{
+    struct inode_key sought = {.kind = kind, .parent = parent, .key = key};
+    (void)pthread_mutex_lock(&table->lock);
+    struct inode *inode = find(table, &sought);
+    if (inode)
+        inode->references++;
+    (void)pthread_mutex_unlock(&table->lock);
+    return inode;
+}
+
+size_t inode_find_arrays(struct inode_table *table, const char *segment, struct inode **out,
+                         size_t room)
+{
+    struct inode_key sought = {.kind = INODE_ARRAY, .segment = segment};
+    size_t count = 0;
+    (void)pthread_mutex_lock(&table->lock);
+    for (struct inode *inode = *bucket_of(table, &sought); inode && count < room;
+         inode = inode->next) {
+        if (inode->kind != INODE_ARRAY || strcmp(inode_array(inode)->segment, segment) != 0)
+            continue;
+        inode->references++;
+        out[count++] = inode;
+    }
+    (void)pthread_mutex_unlock(&table->lock);
+    return count;
+}
+
+int inode_find_all(struct inode_table *table, struct inode ***out, size_t *count)
+{
+    *count = 0;
+    (void)pthread_mutex_lock(&table->lock);
+    *out = malloc((table->count + 1) * sizeof **out);
+    for (size_t i = 0; *out && i < table->bucket_count; i++) {
+        for (struct inode *inode = table->buckets[i]; inode; inode = inode->next) {
+            inode->references++;
+            (*out)[(*count)++] = inode;
+        }
+    }
+    (void)pthread_mutex_unlock(&table->lock);
+    return *out ? 0 : -ENOMEM;
 }
 
 void inode_hold(struct inode_table *table, struct inode *inode)

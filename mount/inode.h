@@ -52,24 +52,32 @@ enum inode_kind {
     INODE_META,    /* of the directory itself */
 };
 
+/*
+ * There are two of these for each array that the kernel knows, so they are kept small: the key
+ * stands behind the structure, and what only some have is elsewhere.
+ */
 struct inode {
-    enum inode_kind kind;
-    uint64_t number; /* st_ino */
-    /* Guarded by the table's lock. */
-    uint64_t references;
-    struct inode *next;   /* in its bucket */
-    bool retired;         /* found by no lookup any more */
+    struct inode *next;   /* in its bucket; guarded by the table's lock, as are the next two */
     struct inode *parent; /* held; NULL for the root. Of an array it may change */
-    char *key;            /* raw bytes, NUL after them */
-    size_t key_length;
+    uint64_t references;
+    uint32_t key_length; /* of an array it may change, under the table's lock */
+    uint8_t kind;        /* enum inode_kind, fixed */
+    bool retired;        /* found by no lookup any more; guarded by the table's lock */
+    bool announced;      /* its attributes are waiting to be invalidated; guarded by the herald */
 };
 
 struct inode_array {
     struct inode inode;
-    ino_t number; /* of the segment */
-    uid_t owner;  /* on whose word */
-    char *segment;
-    /* Passthrough; guarded by backing.c. */
+    uint64_t number;         /* of the segment */
+    char *key;               /* behind the segment's name, or in memory of its own */
+    struct inode_use *use;   /* while it is open; guarded by backing.c */
+    _Atomic uint64_t length; /* of the segment, as the kernel was last told */
+    uid_t owner;             /* on whose word */
+    char segment[];          /* and behind it the key */
+};
+
+/* An array that is open. */
+struct inode_use {
     int backing_id;
     unsigned opens;
     struct stat last; /* as of the last open, for descriptors that outlive the name */
@@ -77,19 +85,27 @@ struct inode_array {
 
 struct inode_directory {
     struct inode inode;
+    uint64_t number;         /* st_ino */
     struct picture *picture; /* held */
     /* The node in generation `seen`; written by readers of the picture, who all find the same. */
     _Atomic uint64_t seen;
     _Atomic(struct cshm_node *) node;
+    _Atomic int64_t changed; /* mtime, nanoseconds: when an entry came or went; 0: not looked at */
+    char key[];
 };
 
-/* INODE_SIDECAR and INODE_META */
+/* INODE_SIDECAR */
 struct inode_sidecar {
     struct inode inode;
     /* Guarded by the table's lock. */
     uint64_t text_hash; /* of the text when `changed` was set; 0: not looked at */
-    struct timespec changed;
-    /* Of a directory's: its text sums up all below, so its length is kept for a generation. */
+    int64_t changed;    /* nanoseconds */
+    char key[];
+};
+
+/* INODE_META: its text sums up all below, so its length is kept for a generation. */
+struct inode_meta {
+    struct inode_sidecar sidecar;
     uint64_t generation;
     size_t length;
 };
@@ -104,9 +120,15 @@ static inline struct inode_directory *inode_directory(struct inode *inode)
     return (struct inode_directory *)inode;
 }
 
+/* INODE_SIDECAR or INODE_META */
 static inline struct inode_sidecar *inode_sidecar(struct inode *inode)
 {
     return (struct inode_sidecar *)inode;
+}
+
+static inline struct inode_meta *inode_meta(struct inode *inode)
+{
+    return (struct inode_meta *)inode;
 }
 
 struct inode_table {
@@ -121,7 +143,6 @@ struct inode_key {
     enum inode_kind kind;
     struct inode *parent;
     struct cshm_text key;
-    uint64_t number;         /* st_ino, of a new one */
     struct picture *picture; /* of a directory */
     const char *segment;     /* of an array, and the next two */
     ino_t segment_number;
@@ -149,6 +170,20 @@ static inline fuse_ino_t inode_id(const struct inode_table *table, const struct 
  */
 struct inode *inode_get(struct inode_table *table, const struct inode_key *key);
 
+/* The same only if there is one; of any kind but arrays. Held. */
+struct inode *inode_find(struct inode_table *table, enum inode_kind kind, struct inode *parent,
+                         struct cshm_text key);
+
+/*
+ * The inodes of a segment's name, held: there may be several, the older ones of segments that are
+ * gone. At most `room`; returns how many.
+ */
+size_t inode_find_arrays(struct inode_table *table, const char *segment, struct inode **out,
+                         size_t room);
+
+/* All but the root, held; `*out` is the caller's to free. 0 or -ENOMEM. */
+int inode_find_all(struct inode_table *table, struct inode ***out, size_t *count);
+
 void inode_hold(struct inode_table *table, struct inode *inode);
 void inode_drop(struct inode_table *table, struct inode *inode, uint64_t references);
 
@@ -158,12 +193,18 @@ void inode_retire(struct inode_table *table, struct inode *parent, struct cshm_t
 /* The parent at this moment, held. */
 struct inode *inode_hold_parent(struct inode_table *table, const struct inode *inode);
 
+/* Its key. Of an array only under the table's lock. */
+struct cshm_text inode_name(const struct inode *inode);
+
+/* st_ino of a directory or an array. */
+uint64_t inode_number(const struct inode *inode);
+
 /* st_ino of what is not an array: of the child `key` (a directory or its sidecar), or of .meta. */
 uint64_t inode_number_hashed(uint64_t parent, enum inode_kind kind, struct cshm_text key);
 
-static inline uint64_t inode_number_array(ino_t segment)
+static inline uint64_t inode_number_array(uint64_t segment)
 {
-    return (uint64_t)segment * 2 & ~(UINT64_C(1) << 63);
+    return segment * 2 & ~(UINT64_C(1) << 63);
 }
 
 #endif

@@ -10,6 +10,7 @@
 #define FUSE_USE_VERSION 314
 #include <fuse_lowlevel.h>
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -79,6 +80,17 @@ static inline void libfuse_backing_use(struct fuse_file_info *file, int id)
     file->backing_id = id;
 #else
     (void)file, (void)id;
+#endif
+}
+
+/* The kernel asks anew about all names it knows. 0, or a negative errno: it cannot be told so. */
+static inline int libfuse_increment_epoch(struct fuse_session *session)
+{
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+    return fuse_lowlevel_notify_increment_epoch(session);
+#else
+    (void)session;
+    return -ENOSYS;
 #endif
 }
 

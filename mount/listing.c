@@ -46,8 +46,9 @@ static int add(struct listing *listing, const char *name, uint64_t number, mode_
 
 static int add_dots(struct listing *listing, const struct inode *directory)
 {
-    uint64_t parent = directory->parent ? directory->parent->number : directory->number;
-    int result = add(listing, ".", directory->number, S_IFDIR);
+    uint64_t number = inode_number(directory);
+    uint64_t parent = directory->parent ? inode_number(directory->parent) : number;
+    int result = add(listing, ".", number, S_IFDIR);
     return result < 0 ? result : add(listing, "..", parent, S_IFDIR);
 }
 
@@ -66,7 +67,7 @@ static int add_projects(struct daemon *daemon, struct listing *listing)
         if (!picture_is_listed(&daemon->pictures, name))
             continue;
         uint64_t number =
-            inode_number_hashed(daemon->inodes.root.number, INODE_DIRECTORY, cshm_text(name));
+            inode_number_hashed(FUSE_ROOT_ID, INODE_DIRECTORY, cshm_text(name));
         result = add(listing, name, number, S_IFDIR);
     }
     cshm_names_finish(&projects);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The callbacks of the file system. Each translates its arguments, calls a room, and answers
- * exactly once; an answer is never sent under a lock. No kernel notification is ever sent from one:
- * for names in a directory the kernel holds that directory while it waits for us.
+ * exactly once; an answer is never sent under a lock. What the kernel has to be told besides, the
+ * herald tells it (herald.h).
  */
 #ifndef MOUNT_OPS_H
 #define MOUNT_OPS_H
@@ -26,12 +26,15 @@ void ops_getattr(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
 void ops_readlink(fuse_req_t request, fuse_ino_t id);
 void ops_statfs(fuse_req_t request, fuse_ino_t id);
 
-/* How long the kernel may believe the attributes it is told of an inode. */
-double ops_belief(const struct daemon *daemon, const struct inode *inode);
+/* How long the kernel may believe what it is told of an inode. */
+double ops_belief(struct daemon *daemon, const struct inode *inode);
 
-/* Attributes of an inode by itself, as getattr gives them. 0 or negative errno. */
-int ops_attributes(struct daemon *daemon, fuse_req_t request, struct inode *inode,
-                   struct stat *out);
+/*
+ * Attributes of an inode by itself, as getattr gives them, and how long they may be believed. 0 or
+ * negative errno.
+ */
+int ops_attributes(struct daemon *daemon, fuse_req_t request, struct inode *inode, struct stat *out,
+                   double *belief);
 
 /*
  * What a name in a directory is, for the kernel; out->ino counts as a lookup. 0, -ENOENT or other

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/names.h"
 #include "base/scope.h"
 #include "log.h"
 #include "ops.h"
@@ -96,6 +97,22 @@ static struct cshm_text stem_of(const char *name)
     return (struct cshm_text){name, ends ? length - suffix : 0};
 }
 
+static void leave_ghost(struct daemon *daemon, struct inode *directory, const char *name, pid_t pid,
+                        const struct stat *attributes)
+{
+    char key[CSHM_FSNAME_MAX + 1];
+    size_t length = 0;
+    ghost_leave(&daemon->ghosts, directory, cshm_text(name), pid, attributes);
+    if (strlen(name) > CSHM_FSNAME_MAX || cshm_fsname_decode(name, key, &length) < 0)
+        length = 0; /* a long name, known by its hash: then without the inode */
+    struct inode *sidecar = inode_find(&daemon->inodes, INODE_SIDECAR, directory,
+                                       (struct cshm_text){key, length});
+    if (sidecar || length == 0) /* the kernel may know it */
+        herald_sidecar_gone(&daemon->herald, directory, name, sidecar);
+    if (sidecar)
+        inode_drop(&daemon->inodes, sidecar, 1);
+}
+
 static int unlink_in(struct daemon *daemon, fuse_req_t request, struct inode *directory,
                      const char *name)
 {
@@ -114,7 +131,7 @@ static int unlink_in(struct daemon *daemon, fuse_req_t request, struct inode *di
     }
     struct cshm_text stem = stem_of(name);
     if (result == 0 && haunted)
-        ghost_leave(&daemon->ghosts, directory, cshm_text(name), pid, &ghost);
+        leave_ghost(daemon, directory, name, pid, &ghost);
     else if (result == -ENOENT && stem.length > 0 &&
              ghost_lay(&daemon->ghosts, directory, stem, pid))
         result = 0;
@@ -278,7 +295,8 @@ static int set_attributes(struct daemon *daemon, fuse_req_t request, struct inod
                           const struct stat *wanted, int which)
 {
     struct stat now;
-    int result = ops_attributes(daemon, request, inode, &now);
+    double belief;
+    int result = ops_attributes(daemon, request, inode, &now, &belief);
     if (result < 0)
         return result;
     if (which & FUSE_SET_ATTR_SIZE)
@@ -299,13 +317,14 @@ void ops_setattr(fuse_req_t request, fuse_ino_t id, struct stat *attributes, int
     struct daemon *daemon = ops_daemon(request);
     struct inode *inode = inode_from_id(&daemon->inodes, id);
     struct stat st;
+    double belief;
     int result = set_attributes(daemon, request, inode, attributes, which);
     if (result == 0)
-        result = ops_attributes(daemon, request, inode, &st);
+        result = ops_attributes(daemon, request, inode, &st, &belief);
     if (result < 0)
         ops_reply_result(request, result);
     else
-        (void)fuse_reply_attr(request, &st, ops_belief(daemon, inode));
+        (void)fuse_reply_attr(request, &st, belief);
 }
 
 /* --- What a tree of arrays does not have, or not yet --------------------------------------------

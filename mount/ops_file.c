@@ -54,8 +54,8 @@ static int gone(struct daemon *daemon, fuse_req_t request, struct inode *inode)
     pid_t pid = fuse_req_ctx(request)->pid;
     struct inode *parent = inode_hold_parent(&daemon->inodes, inode);
     (void)pthread_mutex_lock(&daemon->inodes.lock); /* an array's key may change, a sidecar's not */
-    struct cshm_text key = {inode->key, inode->key_length};
-    uint64_t name = inode_number_hashed(parent->number, inode->kind, key);
+    struct cshm_text key = inode_name(inode);
+    uint64_t name = inode_number_hashed(inode_number(parent), inode->kind, key);
     (void)pthread_mutex_unlock(&daemon->inodes.lock);
     if (inode->kind == INODE_SIDECAR) /* opening a ghost ends it */
         (void)ghost_lay(&daemon->ghosts, parent, key, pid);

@@ -20,22 +20,28 @@ void ops_init(void *userdata, struct fuse_conn_info *connection)
 /* --- Lookup -------------------------------------------------------------------------------------
  */
 
-double ops_belief(const struct daemon *daemon, const struct inode *inode)
+double ops_belief(struct daemon *daemon, const struct inode *inode)
 {
+    if (watch_is_on(&daemon->watch))
+        return BELIEF_SECONDS;
+    /* Who follows a stale link meets no segment. */
     bool is_link =
         inode->kind == INODE_ARRAY && atomic_load(&daemon->access.mode) == ACCESS_SYMLINK;
-    return is_link ? 0.0 : BELIEF_SECONDS;
+    return is_link ? 0.0 : BELIEF_UNWATCHED;
 }
 
-/* What was found is the kernel's now. */
-static void fill_entry(const struct daemon *daemon, const struct inode *inode,
+/* What was found is the kernel's now. `whole`: nothing is wrong with it. */
+static void fill_entry(struct daemon *daemon, const struct inode *inode, bool whole,
                        struct fuse_entry_param *out)
 {
     out->ino = inode_id(&daemon->inodes, inode);
-    out->attr_timeout = ops_belief(daemon, inode);
+    /* A segment that is missing may come back, and of files that are made there is no word. */
+    out->attr_timeout = whole ? ops_belief(daemon, inode) : 0.0;
     /* The name of a directory is looked up again at each step of a path, and that brings its
      * attributes along; believing those for a moment saves asking for them once more. */
-    out->entry_timeout = inode->kind == INODE_DIRECTORY ? 0.0 : out->attr_timeout;
+    bool is_directory = inode->kind == INODE_DIRECTORY;
+    out->entry_timeout =
+        is_directory && !watch_is_on(&daemon->watch) ? 0.0 : ops_belief(daemon, inode);
 }
 
 static int resolve_project(struct daemon *daemon, const char *name, struct fuse_entry_param *out)
@@ -52,7 +58,6 @@ static int resolve_project(struct daemon *daemon, const char *name, struct fuse_
     if (result == 0) {
         struct inode_key key = {
             .kind = INODE_DIRECTORY, .parent = root, .key = cshm_text(name), .picture = picture};
-        key.number = inode_number_hashed(root->number, key.kind, key.key);
         inode = inode_get(&daemon->inodes, &key);
         result = inode ? sight_begin(daemon, inode, &sight) : -ENOMEM;
     }
@@ -61,7 +66,7 @@ static int resolve_project(struct daemon *daemon, const char *name, struct fuse_
         sight_end(&sight);
     }
     if (result == 0)
-        fill_entry(daemon, inode, out);
+        fill_entry(daemon, inode, true, out);
     else if (inode)
         inode_drop(&daemon->inodes, inode, 1);
     picture_put(picture);
@@ -133,7 +138,7 @@ static int resolve_entry(struct daemon *daemon, fuse_req_t request, struct inode
     if (result == 1)
         return resolve_ghost(daemon, request, directory, name, out);
     if (result == 0)
-        fill_entry(daemon, inode, out);
+        fill_entry(daemon, inode, !entry.looks.state, out);
     else if (inode)
         inode_drop(&daemon->inodes, inode, 1);
     return result;
@@ -178,26 +183,37 @@ void ops_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data 
 /* --- Attributes ---------------------------------------------------------------------------------
  */
 
-int ops_attributes(struct daemon *daemon, fuse_req_t request, struct inode *inode, struct stat *out)
+/* An inode that has no sight any more, but may be looked at by who has it open or saw it before. */
+static int attributes_of_gone(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                              int why, struct stat *out)
 {
-    if (inode->kind == INODE_ROOT)
-        return sight_root_attributes(daemon, out);
-    struct sight sight;
-    int result = sight_begin(daemon, inode, &sight);
-    if (result == 0) {
-        result = sight_attributes(daemon, inode, &sight, out);
-        sight_end(&sight);
-        return result;
-    }
     /* Removed or replaced, but open: fstat of that descriptor goes on. */
     if (inode->kind == INODE_ARRAY && backing_last_seen(inode, out)) {
         out->st_nlink = 0;
         return 0;
     }
-    struct cshm_text stem = {inode->key, inode->key_length};
-    if (inode->kind == INODE_SIDECAR &&
-        ghost_seen(&daemon->ghosts, inode->parent, stem, fuse_req_ctx(request)->pid, out))
+    if (inode->kind == INODE_SIDECAR && ghost_seen(&daemon->ghosts, inode->parent, inode_name(inode),
+                                                   fuse_req_ctx(request)->pid, out))
         return 0;
+    return why;
+}
+
+int ops_attributes(struct daemon *daemon, fuse_req_t request, struct inode *inode, struct stat *out,
+                   double *belief)
+{
+    *belief = ops_belief(daemon, inode);
+    if (inode->kind == INODE_ROOT)
+        return sight_root_attributes(daemon, out);
+    struct sight sight;
+    int result = sight_begin(daemon, inode, &sight);
+    if (result < 0) {
+        *belief = 0;
+        return attributes_of_gone(daemon, request, inode, result, out);
+    }
+    result = sight_attributes(daemon, inode, &sight, out);
+    if (sight.looks.state)
+        *belief = 0;
+    sight_end(&sight);
     return result;
 }
 
@@ -206,9 +222,9 @@ void ops_getattr(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
     (void)file;
     struct daemon *daemon = ops_daemon(request);
     struct inode *inode = inode_from_id(&daemon->inodes, id);
-    double belief = ops_belief(daemon, inode);
+    double belief;
     struct stat st;
-    int result = ops_attributes(daemon, request, inode, &st);
+    int result = ops_attributes(daemon, request, inode, &st, &belief);
     if (result < 0)
         ops_reply_result(request, result);
     else

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Loading: how a picture is kept up to date with its manifest. */
 #include "picture.h"
 
 #include <errno.h>
@@ -10,181 +11,11 @@
 #include <time.h>
 
 #include "base/names.h"
+#include "base/scope.h"
 #include "log.h"
+#include "picture_internal.h"
 
-enum { FIRST_BUCKETS = 64, SETTLED_SECONDS = 2, MANY_NODES = 10000 };
-
-/* --- The table ----------------------------------------------------------------------------------
- */
-
-int pictures_init(struct pictures *pictures, struct cshm_store *store)
-{
-    *pictures = (struct pictures){.store = store, .bucket_count = FIRST_BUCKETS};
-    (void)pthread_mutex_init(&pictures->lock, NULL);
-    pictures->buckets = calloc(FIRST_BUCKETS, sizeof(struct picture *));
-    return pictures->buckets ? 0 : -ENOMEM;
-}
-
-static void picture_destroy(struct picture *picture)
-{
-    if (!picture)
-        return;
-    if (picture->shown)
-        cshm_project_finish(&picture->project);
-    census_finish(&picture->census);
-    (void)pthread_rwlock_destroy(&picture->lock);
-    (void)pthread_mutex_destroy(&picture->loading);
-    free(picture->name);
-    free(picture);
-}
-
-void pictures_finish(struct pictures *pictures)
-{
-    for (size_t i = 0; pictures->buckets && i < pictures->bucket_count; i++) {
-        while (pictures->buckets[i]) {
-            struct picture *picture = pictures->buckets[i];
-            pictures->buckets[i] = picture->next;
-            picture_destroy(picture);
-        }
-    }
-    free(pictures->buckets);
-    (void)pthread_mutex_destroy(&pictures->lock);
-}
-
-static struct picture *picture_create(struct pictures *pictures, const char *name)
-{
-    struct picture *picture = calloc(1, sizeof *picture);
-    if (!picture)
-        return NULL;
-    picture->all = pictures;
-    picture->generation = 1;
-    picture->name = strdup(name);
-    (void)pthread_mutex_init(&picture->loading, NULL);
-    /* glibc lets readers starve a writer unless told otherwise; no thread reads twice at a time. */
-    pthread_rwlockattr_t attributes;
-    (void)pthread_rwlockattr_init(&attributes);
-    (void)pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-    (void)pthread_rwlock_init(&picture->lock, &attributes);
-    (void)pthread_rwlockattr_destroy(&attributes);
-    if (!picture->name) {
-        picture_destroy(picture);
-        return NULL;
-    }
-    return picture;
-}
-
-static struct picture **bucket_of(const struct pictures *pictures, const char *name)
-{
-    uint64_t hash = cshm_hash(name, strlen(name));
-    return &pictures->buckets[hash & (pictures->bucket_count - 1)];
-}
-
-/* Keeps chains short. Without memory they get longer, nothing worse. */
-static void grow(struct pictures *pictures)
-{
-    size_t old_count = pictures->bucket_count;
-    struct picture **old = pictures->buckets;
-    struct picture **buckets = calloc(old_count * 2, sizeof(struct picture *));
-    if (!buckets)
-        return;
-    pictures->buckets = buckets;
-    pictures->bucket_count = old_count * 2;
-    for (size_t i = 0; i < old_count; i++) {
-        while (old[i]) {
-            struct picture *picture = old[i];
-            old[i] = picture->next;
-            struct picture **bucket = bucket_of(pictures, picture->name);
-            picture->next = *bucket;
-            *bucket = picture;
-        }
-    }
-    free(old);
-}
-
-struct picture *picture_get(struct pictures *pictures, const char *name)
-{
-    (void)pthread_mutex_lock(&pictures->lock);
-    struct picture *picture = *bucket_of(pictures, name);
-    while (picture && strcmp(picture->name, name) != 0)
-        picture = picture->next;
-    if (!picture && (picture = picture_create(pictures, name))) {
-        if (pictures->count++ > pictures->bucket_count)
-            grow(pictures);
-        struct picture **bucket = bucket_of(pictures, name);
-        picture->next = *bucket;
-        *bucket = picture;
-    }
-    if (picture)
-        picture->references++;
-    (void)pthread_mutex_unlock(&pictures->lock);
-    return picture;
-}
-
-void picture_hold(struct picture *picture)
-{
-    (void)pthread_mutex_lock(&picture->all->lock);
-    picture->references++;
-    (void)pthread_mutex_unlock(&picture->all->lock);
-}
-
-/* The table's lock is held and nobody has the picture: its own locks are not needed. */
-static void take_out(struct pictures *pictures, struct picture *picture)
-{
-    struct picture **link = bucket_of(pictures, picture->name);
-    while (*link != picture)
-        link = &(*link)->next;
-    *link = picture->next;
-    pictures->count--;
-}
-
-void picture_put(struct picture *picture)
-{
-    if (!picture)
-        return;
-    struct pictures *pictures = picture->all;
-    (void)pthread_mutex_lock(&pictures->lock);
-    /* What is shown is kept for the next look, and so is what was tried in vain. */
-    bool last = --picture->references == 0 && !picture->shown && !picture->tried;
-    if (last)
-        take_out(pictures, picture);
-    (void)pthread_mutex_unlock(&pictures->lock);
-    if (last)
-        picture_destroy(picture);
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-void pictures_sweep(struct pictures *pictures, char *const *present, size_t count)
-{
-    struct picture *gone = NULL;
-    (void)pthread_mutex_lock(&pictures->lock);
-    for (size_t i = 0; i < pictures->bucket_count; i++) {
-        for (struct picture **link = &pictures->buckets[i]; *link;) {
-            struct picture *picture = *link;
-            if (picture->references > 0 || (count > 0 && bsearch(&picture->name, present, count,
-                                                                 sizeof *present, compare_names))) {
-                link = &picture->next;
-                continue;
-            }
-            *link = picture->next;
-            pictures->count--;
-            picture->next = gone;
-            gone = picture;
-        }
-    }
-    (void)pthread_mutex_unlock(&pictures->lock);
-    while (gone) {
-        struct picture *picture = gone;
-        gone = picture->next;
-        picture_destroy(picture);
-    }
-}
-
-/* --- Loading ------------------------------------------------------------------------------------
- */
+enum { SETTLED_SECONDS = 2, MANY_NODES = 10000 };
 
 static int look_at_manifest(const struct pictures *pictures, const char *name, struct stat *st)
 {
@@ -201,6 +32,8 @@ static int look_at_manifest(const struct pictures *pictures, const char *name, s
  */
 static int check(const struct picture *picture)
 {
+    if (picture->unsure)
+        return -ESTALE;
     const struct cshm_project *project = &picture->project;
     struct stat st;
     int result = look_at_manifest(picture->all, picture->name, &st);
@@ -234,10 +67,15 @@ static void show(struct picture *picture, const struct cshm_project *fresh,
     (void)pthread_rwlock_wrlock(&picture->lock);
     picture->shown = fresh != NULL;
     picture->closed = closed;
+    picture->unsure = false;
     picture->project = fresh ? *fresh : (struct cshm_project){0};
     picture->census = census ? *census : (struct census){0};
     picture->generation++;
     (void)pthread_rwlock_unlock(&picture->lock);
+    const struct pictures_observer *observer = &picture->all->observer;
+    if (had || fresh)
+        observer->replaced(observer->context, picture, had ? &old : NULL,
+                           fresh ? &picture->project : NULL);
     census_finish(&old_census);
     if (had) {
         bool large = old.tree && old.tree->node_count > MANY_NODES;
@@ -310,6 +148,38 @@ static int show_loaded(struct picture *picture, struct cshm_project *fresh, bool
     return 0;
 }
 
+/*
+ * Whether somebody has the manifest open for writing: the peer writes in place, and half of what it
+ * writes may parse well. The kernel knows, and says so to whoever asks for a read lease (the owner,
+ * or root); others have to judge by the text.
+ */
+static bool is_being_written(const struct picture *picture)
+{
+    char file[CSHM_SEGMENT_NAME_SIZE];
+    cshm_manifest_name(picture->name, file);
+    CSHM_AUTO_FD int fd = openat(picture->all->store->root_fd, file,
+                                 O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
+        return errno == EAGAIN;
+    (void)fcntl(fd, F_SETLEASE, F_UNLCK);
+    return false;
+}
+
+static int read_manifest(const struct picture *picture, struct cshm_project *out,
+                         struct cshm_error *error)
+{
+    int result = is_being_written(picture) ? -EAGAIN : 0;
+    if (result == 0)
+        result = cshm_project_load(picture->all->store, picture->name, out, error);
+    if (result == 0 && is_being_written(picture))
+        result = -EAGAIN;
+    if (result < 0)
+        cshm_project_finish(out);
+    return result;
+}
+
 /* Reads the manifest and decides what becomes of it; `loading` is held. */
 static int load(struct picture *picture)
 {
@@ -319,12 +189,10 @@ static int load(struct picture *picture)
     picture->tried = false;
     int result = look_at_manifest(picture->all, picture->name, &looked);
     if (result == 0)
-        result = cshm_project_load(picture->all->store, picture->name, &fresh, &error);
+        result = read_manifest(picture, &fresh, &error);
     bool closed = result == -EACCES;
     if (closed)
         result = make_closed(picture, &fresh);
-    if (result < 0)
-        cshm_project_finish(&fresh);
     if (result == -ENOENT ||
         result == -EPERM) { /* -EPERM: a link or a device, which is no project */
         show(picture, NULL, NULL, false);
@@ -343,7 +211,7 @@ static int load(struct picture *picture)
 }
 
 /* With `loading` held nobody else changes what is shown, so the lock is not needed to look. */
-static int refresh(struct picture *picture)
+int picture_refresh_loading(struct picture *picture)
 {
     int state = -ESTALE;
     if (picture->shown)
@@ -363,9 +231,19 @@ static int refresh(struct picture *picture)
 int picture_refresh(struct picture *picture)
 {
     (void)pthread_mutex_lock(&picture->loading);
-    int result = refresh(picture);
+    int result = picture_refresh_loading(picture);
     (void)pthread_mutex_unlock(&picture->loading);
     return result;
+}
+
+bool picture_look_again(struct picture *picture)
+{
+    (void)pthread_mutex_lock(&picture->loading);
+    picture->tried = false;
+    (void)picture_refresh_loading(picture);
+    bool later = picture->tried && picture->retry_later;
+    (void)pthread_mutex_unlock(&picture->loading);
+    return later;
 }
 
 int picture_read(struct picture *picture)
@@ -401,109 +279,4 @@ bool picture_is_listed(struct pictures *pictures, const char *name)
     bool listed = picture && picture_refresh(picture) == 0;
     picture_put(picture);
     return listed;
-}
-
-/* --- Changing -----------------------------------------------------------------------------------
- */
-
-int picture_write(struct picture *picture)
-{
-    (void)pthread_mutex_lock(&picture->loading);
-    int result = refresh(picture);
-    if (result < 0) {
-        (void)pthread_mutex_unlock(&picture->loading);
-        return result;
-    }
-    (void)pthread_rwlock_wrlock(&picture->lock);
-    return 0;
-}
-
-void picture_write_end(struct picture *picture)
-{
-    (void)pthread_rwlock_unlock(&picture->lock);
-    (void)pthread_mutex_unlock(&picture->loading);
-}
-
-/* Forgets what is shown, with both locks held: the next look reads it again. */
-static void forget(struct picture *picture)
-{
-    if (picture->shown)
-        cshm_project_finish(&picture->project);
-    census_finish(&picture->census);
-    picture->project = (struct cshm_project){0};
-    picture->shown = picture->closed = false;
-    picture->tried = false;
-    picture->generation++;
-}
-
-/*
- * The keys from the root to `node`, copied: the change may read the project again and free the tree
- * they stand in. `*path` is one piece of memory, the caller's to free.
- */
-static int path_of(const struct cshm_node *node, struct cshm_text **path, size_t *depth)
-{
-    size_t bytes = 0;
-    *depth = 0;
-    for (const struct cshm_node *n = node; n->parent; n = n->parent) {
-        ++*depth;
-        bytes += n->key.length;
-    }
-    size_t size = (*depth + 1) * sizeof **path;
-    *path = malloc(size + bytes);
-    if (!*path)
-        return -ENOMEM;
-    char *copy = (char *)*path + size;
-    size_t i = *depth;
-    for (const struct cshm_node *n = node; n->parent; n = n->parent) {
-        if (n->key.length > 0)
-            memcpy(copy, n->key.bytes, n->key.length);
-        (*path)[--i] = (struct cshm_text){copy, n->key.length};
-        copy += n->key.length;
-    }
-    return 0;
-}
-
-int picture_change(struct picture *picture, enum cshm_change_kind kind,
-                   const struct cshm_node *node, struct cshm_error *error)
-{
-    if (picture->closed)
-        return cshm_fail(error, -EACCES, "the manifest may not be read");
-    struct cshm_text *path;
-    size_t depth;
-    int result = path_of(node, &path, &depth);
-    if (result < 0)
-        return cshm_fail(error, result, "out of memory");
-    const struct cshm_tree *before = picture->project.tree;
-    size_t expected = before->node_count - (kind != CSHM_REMOVE_ATTRIBUTES);
-    if (kind != CSHM_REMOVE_ATTRIBUTES)
-        census_leave(&picture->census, node);
-    struct cshm_change change = {.kind = kind, .path = path, .depth = depth};
-    result =
-        cshm_project_change(picture->all->store, picture->name, &picture->project, &change, error);
-    free(path);
-    if (result < 0) {
-        forget(picture);
-        return result;
-    }
-    picture->generation++;
-    /* It was read again on the way because somebody else had changed it: count again. */
-    if (picture->project.tree != before || picture->project.tree->node_count != expected) {
-        census_finish(&picture->census);
-        if (census_take(&picture->census, picture->project.tree) < 0)
-            forget(picture);
-    }
-    return 0;
-}
-
-int picture_remove_project(struct picture *picture, struct cshm_error *error)
-{
-    if (picture->closed)
-        return cshm_fail(error, -EACCES, "the manifest may not be read");
-    struct cshm_store *store = picture->all->store;
-    struct cshm_change change = {.kind = CSHM_REMOVE_GROUP};
-    int result = picture->project.damaged
-                     ? cshm_project_remove(store, picture->name, error)
-                     : cshm_project_change(store, picture->name, &picture->project, &change, error);
-    forget(picture);
-    return result;
 }

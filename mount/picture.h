@@ -32,6 +32,7 @@ struct picture {
     pthread_mutex_t loading; /* held by whoever replaces or changes the picture */
     pthread_rwlock_t lock;   /* of all below; written only with `loading` held too */
     bool shown;              /* there is something to show in `project` */
+    bool unsure;             /* a change went wrong: to be read again before the next use */
     bool closed;             /* a manifest that this user may not read: shown empty, not changed */
     struct cshm_project project;
     struct census census;
@@ -43,19 +44,42 @@ struct picture {
     bool retry_later; /* half-written: parse it again 2 s after its last change */
 };
 
+/*
+ * Who is told of changes. `replaced`: under `loading` only, after the swap; either may be NULL.
+ * `changing`: before a node is changed in place, with the picture locked for a change; `own`: by a
+ * request here.
+ */
+struct pictures_observer {
+    void *context;
+    void (*replaced)(void *context, struct picture *picture, const struct cshm_project *before,
+                     const struct cshm_project *after);
+    void (*changing)(void *context, struct picture *picture, enum cshm_change_kind kind,
+                     const struct cshm_node *node, bool own);
+    void (*missed)(void *context); /* something changed, and nobody knows what */
+};
+
 struct pictures {
     pthread_mutex_t lock;
     struct cshm_store *store;
+    struct pictures_observer observer;
     struct picture **buckets;
     size_t bucket_count; /* a power of two */
     size_t count;
 };
 
-int pictures_init(struct pictures *pictures, struct cshm_store *store);
+int pictures_init(struct pictures *pictures, struct cshm_store *store,
+                  const struct pictures_observer *observer);
 void pictures_finish(struct pictures *pictures);
 
 /* The picture of a project, loaded or not; released with picture_put(). NULL: out of memory. */
 struct picture *picture_get(struct pictures *pictures, const char *name);
+
+/* The same only if there is one. */
+struct picture *picture_find(struct pictures *pictures, const char *name);
+
+/* All there are, held; `*out` is the caller's to free. 0 or -ENOMEM. */
+int pictures_all(struct pictures *pictures, struct picture ***out, size_t *count);
+
 void picture_hold(struct picture *picture);
 void picture_put(struct picture *picture);
 
@@ -65,6 +89,12 @@ void picture_put(struct picture *picture);
  * after. For the thread that watches the registry as well as for requests.
  */
 int picture_refresh(struct picture *picture);
+
+/*
+ * The same also if the manifest looks like one that was tried in vain: its writer has closed it.
+ * True when it is worth another look two seconds after its last change.
+ */
+bool picture_look_again(struct picture *picture);
 
 /* Up to date and locked for reading until picture_unlock(). Never twice in one thread. */
 int picture_read(struct picture *picture);

@@ -25,8 +25,7 @@ struct cshm_node *sight_directory_node(struct inode *inode)
         node = &picture->project.tree->root;
     } else {
         struct cshm_node *parent = sight_directory_node(inode->parent);
-        struct cshm_text key = {inode->key, inode->key_length};
-        node = parent ? cshm_node_child(parent, key) : NULL;
+        node = parent ? cshm_node_child(parent, inode_name(inode)) : NULL;
         if (node && node->type != CSHM_NODE_GROUP)
             node = NULL;
     }
@@ -45,8 +44,7 @@ static struct cshm_node *child_node(struct inode_table *table, const struct inod
 {
     (void)pthread_mutex_lock(&table->lock);
     *moved = inode->parent != parent;
-    struct cshm_text key = {inode->key, inode->key_length};
-    struct cshm_node *node = *moved || !group ? NULL : cshm_node_child(group, key);
+    struct cshm_node *node = *moved || !group ? NULL : cshm_node_child(group, inode_name(inode));
     (void)pthread_mutex_unlock(&table->lock);
     return node;
 }
@@ -179,12 +177,26 @@ int sight_root_attributes(struct daemon *daemon, struct stat *out)
     return 0;
 }
 
-static void directory_attributes(const struct inode *inode, const struct sight *sight,
-                                 struct stat *out)
+/*
+ * When an entry came or went: once a directory was looked at, its inode is told of that (the
+ * manifest's time moves with every change of the project, wherever it is).
+ */
+static struct timespec directory_changed(struct inode *inode, const struct cshm_project *project)
+{
+    _Atomic int64_t *changed = &inode_directory(inode)->changed;
+    int64_t known = 0;
+    int64_t first = sight_nanoseconds(project->changed);
+    if (atomic_compare_exchange_strong(changed, &known, first))
+        known = first;
+    return sight_time(known);
+}
+
+static void directory_attributes(struct inode *inode, const struct sight *sight, struct stat *out)
 {
     const struct cshm_project *project = &sight->picture->project;
+    out->st_mtim = out->st_ctim = directory_changed(inode, project);
     mode_t mode = project->mode & 0777;
-    out->st_ino = inode->number;
+    out->st_ino = inode_number(inode);
     out->st_mode = S_IFDIR | mode | (mode & 0444) >> 2; /* x wherever there is r */
     out->st_nlink = 2 + census_subgroups(&sight->picture->census, sight->node);
     out->st_uid = project->uid;
@@ -196,15 +208,20 @@ static uint64_t sidecar_number(const struct inode *directory, const struct pictu
 {
     if (looks->data && census_is_first(&picture->census, node))
         return inode_number_array(looks->segment.st_ino) + 1;
-    return inode_number_hashed(directory->number, INODE_SIDECAR, node->key);
+    return inode_number_hashed(inode_number(directory), INODE_SIDECAR, node->key);
+}
+
+static uint64_t meta_number(const struct inode *directory)
+{
+    static const struct cshm_text no_key = {"", 0};
+    return inode_number_hashed(inode_number(directory), INODE_META, no_key);
 }
 
 int sight_attributes(struct daemon *daemon, struct inode *inode, const struct sight *sight,
                      struct stat *out)
 {
     const struct cshm_project *project = &sight->picture->project;
-    *out = (struct stat){.st_ino = inode->number,
-                         .st_nlink = 1,
+    *out = (struct stat){.st_nlink = 1,
                          .st_uid = project->uid,
                          .st_gid = project->gid,
                          .st_blksize = BLOCK_SIZE,
@@ -217,6 +234,10 @@ int sight_attributes(struct daemon *daemon, struct inode *inode, const struct si
     }
     if (inode->kind == INODE_SIDECAR)
         out->st_ino = sidecar_number(sight->directory, sight->picture, sight->node, &sight->looks);
+    else if (inode->kind == INODE_META)
+        out->st_ino = meta_number(inode->parent);
+    else
+        out->st_ino = inode_number(inode);
     return view_of(inode)->attributes(daemon, inode, sight, out);
 }
 
@@ -226,25 +247,22 @@ int sight_attributes(struct daemon *daemon, struct inode *inode, const struct si
 uint64_t sight_number(const struct inode *directory, const struct picture *picture,
                       const struct entry *entry)
 {
-    static const struct cshm_text no_key = {"", 0};
     switch (entry->kind) {
     case ENTRY_DATA:
         return inode_number_array(entry->looks.segment.st_ino);
     case ENTRY_SIDECAR:
         return sidecar_number(directory, picture, entry->node, &entry->looks);
     case ENTRY_META:
-        return inode_number_hashed(directory->number, INODE_META, no_key);
+        return meta_number(directory);
     default:
-        return inode_number_hashed(directory->number, INODE_DIRECTORY, entry->node->key);
+        return inode_number_hashed(inode_number(directory), INODE_DIRECTORY, entry->node->key);
     }
 }
 
 struct inode *sight_enter(struct daemon *daemon, struct inode *directory, struct picture *picture,
                           const struct entry *entry)
 {
-    struct inode_key key = {.parent = directory,
-                            .key = entry->node->key,
-                            .number = sight_number(directory, picture, entry)};
+    struct inode_key key = {.parent = directory, .key = entry->node->key};
     switch (entry->kind) {
     case ENTRY_DATA:
         key.kind = INODE_ARRAY;
@@ -265,4 +283,25 @@ struct inode *sight_enter(struct daemon *daemon, struct inode *directory, struct
         break;
     }
     return inode_get(&daemon->inodes, &key);
+}
+
+bool sight_spell(struct inode_table *table, const struct inode *inode,
+                 char out[CSHM_FSNAME_MAX + sizeof ENTRIES_META])
+{
+    if (inode->kind == INODE_ROOT)
+        return false;
+    size_t length = 0;
+    (void)pthread_mutex_lock(&table->lock);
+    struct cshm_text key = inode_name(inode);
+    if (inode->parent->kind == INODE_ROOT) { /* projects are called what they are called */
+        length = key.length < CSHM_FSNAME_MAX ? key.length : CSHM_FSNAME_MAX;
+        memcpy(out, key.bytes, length);
+        out[length] = '\0';
+    } else if (inode->kind != INODE_META) {
+        length = cshm_fsname_encode(key, out);
+    }
+    (void)pthread_mutex_unlock(&table->lock);
+    if (inode->kind == INODE_META || inode->kind == INODE_SIDECAR)
+        memcpy(out + length, ENTRIES_META, sizeof ENTRIES_META);
+    return true;
 }

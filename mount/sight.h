@@ -43,6 +43,26 @@ int sight_root_attributes(struct daemon *daemon, struct stat *out);
 struct inode *sight_enter(struct daemon *daemon, struct inode *directory, struct picture *picture,
                           const struct entry *entry);
 
+/*
+ * How an inode is called in its directory (of an array: as it was looked up last). False for the
+ * root.
+ */
+bool sight_spell(struct inode_table *table, const struct inode *inode,
+                 char out[CSHM_FSNAME_MAX + sizeof ENTRIES_META]);
+
+/* Times as one number, as inodes keep them. */
+static inline int64_t sight_nanoseconds(struct timespec time)
+{
+    /* Nobody's clock is beyond the year 2262; a file's time may be. */
+    return (int64_t)((uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec);
+}
+
+static inline struct timespec sight_time(int64_t nanoseconds)
+{
+    int64_t rest = (nanoseconds % 1000000000 + 1000000000) % 1000000000;
+    return (struct timespec){.tv_sec = (nanoseconds - rest) / 1000000000, .tv_nsec = rest};
+}
+
 /* st_ino of an entry without making an inode of it. */
 uint64_t sight_number(const struct inode *directory, const struct picture *picture,
                       const struct entry *entry);

@@ -29,6 +29,12 @@ struct view {
 extern const struct view view_raw;     /* an array's bytes */
 extern const struct view view_sidecar; /* what is known of it, as text */
 
+/*
+ * Whether what a sidecar says now is not what the kernel was told of it. The sight is one that the
+ * caller has made up under the picture's `loading`.
+ */
+bool view_sidecar_differs(struct daemon *daemon, struct inode *sidecar, const struct sight *sight);
+
 /* Of any inode that is no directory. */
 const struct view *view_of(const struct inode *inode);
 

@@ -13,7 +13,6 @@ static int raw_attributes(struct daemon *daemon, struct inode *inode, const stru
                           struct stat *out)
 {
     const struct stat *segment = &sight->looks.segment;
-    (void)inode;
     out->st_nlink = census_names(&sight->picture->census, sight->node);
     out->st_uid = segment->st_uid;
     out->st_gid = segment->st_gid;
@@ -28,6 +27,7 @@ static int raw_attributes(struct daemon *daemon, struct inode *inode, const stru
     }
     out->st_mode = S_IFREG | (segment->st_mode & 0777);
     out->st_size = (off_t)entries_size(sight->node, segment);
+    atomic_store(&inode_array(inode)->length, (uint64_t)segment->st_size);
     out->st_blocks = segment->st_blocks;
     return 0;
 }

@@ -67,6 +67,11 @@ static int render(const struct sight *sight, struct cshm_buffer *out)
     return cshm_sidecar_render(project->tree, sight->node, &facts, out);
 }
 
+static uint64_t hash_of(const struct cshm_buffer *text)
+{
+    return cshm_hash(text->bytes, text->length) | 1; /* 0 is none */
+}
+
 /*
  * mtime moves when the text does, for editors look at it; the manifest's moves with any change of
  * the project. Remembered while the inode is known.
@@ -74,16 +79,18 @@ static int render(const struct sight *sight, struct cshm_buffer *out)
 static void note_text(struct inode_sidecar *sidecar, const struct cshm_buffer *text,
                       struct timespec manifest)
 {
-    uint64_t hash = cshm_hash(text->bytes, text->length) | 1;
+    uint64_t hash = hash_of(text);
     if (sidecar->text_hash == hash)
         return;
     bool is_new = sidecar->text_hash == 0;
-    bool moved =
-        manifest.tv_sec != sidecar->changed.tv_sec || manifest.tv_nsec != sidecar->changed.tv_nsec;
-    if (is_new || moved) /* the manifest's change is this one */
-        sidecar->changed = manifest;
-    else /* the segment's: gone, come back, or longer */
-        (void)clock_gettime(CLOCK_REALTIME, &sidecar->changed);
+    int64_t changed = sight_nanoseconds(manifest);
+    if (is_new || changed != sidecar->changed) { /* the manifest's change is this one */
+        sidecar->changed = changed;
+    } else { /* the segment's: gone, come back, or longer */
+        struct timespec now;
+        (void)clock_gettime(CLOCK_REALTIME, &now);
+        sidecar->changed = sight_nanoseconds(now);
+    }
     sidecar->text_hash = hash;
 }
 
@@ -91,26 +98,44 @@ static void note_text(struct inode_sidecar *sidecar, const struct cshm_buffer *t
 static int measure(struct daemon *daemon, struct inode *inode, const struct sight *sight,
                    struct stat *out)
 {
-    struct inode_sidecar *sidecar = inode_sidecar(inode);
+    struct inode_meta *meta = inode->kind == INODE_META ? inode_meta(inode) : NULL;
     pthread_mutex_t *lock = &daemon->inodes.lock;
-    uint64_t generation = inode->kind == INODE_META ? sight->picture->generation : 0;
+    uint64_t generation = sight->picture->generation;
     CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
     (void)pthread_mutex_lock(lock);
-    bool known = generation != 0 && sidecar->generation == generation;
+    bool known = meta && meta->generation == generation;
     if (!known) {
         (void)pthread_mutex_unlock(lock);
         int result = render(sight, &text);
         if (result < 0)
             return result;
         (void)pthread_mutex_lock(lock);
-        note_text(sidecar, &text, sight->picture->project.changed);
-        sidecar->generation = generation;
-        sidecar->length = text.length;
+        note_text(inode_sidecar(inode), &text, sight->picture->project.changed);
+        if (meta) {
+            meta->generation = generation;
+            meta->length = text.length;
+        }
     }
-    out->st_size = (off_t)(known ? sidecar->length : text.length);
-    out->st_mtim = sidecar->changed;
+    out->st_size = (off_t)(known ? meta->length : text.length);
+    out->st_mtim = sight_time(inode_sidecar(inode)->changed);
     (void)pthread_mutex_unlock(lock);
     return 0;
+}
+
+/* Whether the text is another one than the kernel has the length of. */
+static bool was_told_otherwise(struct daemon *daemon, struct inode *inode,
+                               const struct cshm_buffer *text)
+{
+    (void)pthread_mutex_lock(&daemon->inodes.lock);
+    uint64_t told = inode_sidecar(inode)->text_hash;
+    (void)pthread_mutex_unlock(&daemon->inodes.lock);
+    return told != 0 && told != hash_of(text);
+}
+
+bool view_sidecar_differs(struct daemon *daemon, struct inode *inode, const struct sight *sight)
+{
+    CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
+    return render(sight, &text) < 0 || was_told_otherwise(daemon, inode, &text);
 }
 
 /* --- The view -----------------------------------------------------------------------------------
@@ -142,7 +167,7 @@ static void destroy_handle(struct handle *handle)
 static int sidecar_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
                         const struct sight *sight, struct fuse_file_info *file)
 {
-    (void)request, (void)inode;
+    (void)request;
     /* Writing comes with the change it makes. */
     if ((file->flags & O_ACCMODE) != O_RDONLY || (file->flags & O_TRUNC))
         return -EOPNOTSUPP;
@@ -150,6 +175,9 @@ static int sidecar_open(struct daemon *daemon, fuse_req_t request, struct inode 
     int result = render(sight, &text);
     if (result < 0)
         return result;
+    /* Who copies it asks for its length next (the kernel has no lock on it while it is opened). */
+    if (was_told_otherwise(daemon, inode, &text))
+        herald_now(&daemon->herald, inode);
     struct text_handle *handle = malloc(sizeof *handle + text.length);
     if (!handle)
         return -ENOMEM;

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+#include "difference.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/names.h"
+#include "sight.h"
+#include "view.h"
+
+enum { INODES_OF_SEGMENT = 8 };
+
+static const struct cshm_text no_key = {"", 0};
+
+static const char *segment_of(const struct cshm_node *node)
+{
+    return node->type == CSHM_NODE_ARRAY && node->described ? node->described->segment : NULL;
+}
+
+static void sidecar_name(const struct cshm_node *node,
+                         char out[CSHM_FSNAME_MAX + sizeof ENTRIES_META])
+{
+    size_t length = cshm_fsname_encode(node->key, out);
+    memcpy(out + length, ENTRIES_META, sizeof ENTRIES_META);
+}
+
+static void touch(struct inode *directory, struct timespec time)
+{
+    atomic_store(&inode_directory(directory)->changed, sight_nanoseconds(time));
+}
+
+/* --- Names --------------------------------------------------------------------------------------
+ */
+
+/* The array's name in `directory`, where anything of its segment is known. */
+static void forget_array(struct daemon *daemon, struct inode *directory,
+                         const struct cshm_node *node)
+{
+    struct inode *arrays[INODES_OF_SEGMENT];
+    char name[CSHM_FSNAME_MAX + 1];
+    const char *segment = segment_of(node);
+    size_t count =
+        segment ? inode_find_arrays(&daemon->inodes, segment, arrays, INODES_OF_SEGMENT) : 0;
+    (void)cshm_fsname_encode(node->key, name);
+    for (size_t i = 0; i < count; i++) {
+        herald_entry(&daemon->herald, directory, name, arrays[i]);
+        inode_drop(&daemon->inodes, arrays[i], 1);
+    }
+}
+
+static void forget_group(struct daemon *daemon, struct inode *directory,
+                         const struct cshm_node *node)
+{
+    char name[CSHM_FSNAME_MAX + 1];
+    (void)cshm_fsname_encode(node->key, name);
+    herald_entry(&daemon->herald, directory, name, NULL);
+}
+
+/* --- A whole picture ----------------------------------------------------------------------------
+ */
+
+struct comparison {
+    struct daemon *daemon;
+    struct picture *picture;
+    const struct cshm_project *after; /* NULL: gone */
+    bool given;                       /* to another owner */
+    bool opened;                      /* owner, group or mode are others */
+};
+
+static const struct cshm_node nothing = {.type = CSHM_NODE_GROUP};
+
+/* What decides whether an array has a file, and how long it is shown. */
+static bool is_shown_alike(const struct cshm_node *a, const struct cshm_node *b)
+{
+    const struct cshm_description *one = a->described;
+    const struct cshm_description *other = b->described;
+    return one->bytes == other->bytes && one->rank == other->rank && !a->problem == !b->problem &&
+           one->undeclared == other->undeclared && one->empty_rest == other->empty_rest;
+}
+
+static void compare_array(const struct comparison *c, struct inode *directory,
+                          const struct cshm_node *old, const struct cshm_node *new)
+{
+    const char *before = segment_of(old);
+    const char *after = new ? segment_of(new) : NULL;
+    bool same = before && after && !c->given && strcmp(before, after) == 0;
+    if (before && !(same && is_shown_alike(old, new)))
+        forget_array(c->daemon, directory, old);
+}
+
+static void compare_sidecar(const struct comparison *c, struct inode *directory,
+                            const struct cshm_node *old, struct cshm_node *new)
+{
+    struct daemon *daemon = c->daemon;
+    struct inode *sidecar = inode_find(&daemon->inodes, INODE_SIDECAR, directory, old->key);
+    if (!sidecar)
+        return;
+    struct sight sight = {.picture = c->picture, .node = new};
+    if (new && new->type != CSHM_NODE_GROUP)
+        entries_of(c->picture, new, &sight.looks);
+    if (!sight.looks.sidecar) {
+        char name[CSHM_FSNAME_MAX + sizeof ENTRIES_META];
+        sidecar_name(old, name);
+        herald_entry(&daemon->herald, directory, name, sidecar);
+    } else if (c->opened || view_sidecar_differs(daemon, sidecar, &sight)) {
+        herald_attributes(&daemon->herald, sidecar);
+    }
+    inode_drop(&daemon->inodes, sidecar, 1);
+}
+
+static void compare_meta(const struct comparison *c, struct inode *directory,
+                         const struct cshm_node *new)
+{
+    struct daemon *daemon = c->daemon;
+    struct inode *meta = inode_find(&daemon->inodes, INODE_META, directory, no_key);
+    if (!meta)
+        return;
+    if (c->after && new != &nothing && entries_has_meta(c->picture, new))
+        herald_attributes(&daemon->herald, meta);
+    else
+        herald_entry(&daemon->herald, directory, ENTRIES_META, meta);
+    inode_drop(&daemon->inodes, meta, 1);
+}
+
+static void compare_group(const struct comparison *c, struct inode *directory,
+                          const struct cshm_node *old, const struct cshm_node *new);
+
+/* Whether there is still an entry of that kind. `new` is NULL where there is no such key. */
+static bool compare_child(const struct comparison *c, struct inode *directory,
+                          const struct cshm_node *old, struct cshm_node *new)
+{
+    struct inode_table *table = &c->daemon->inodes;
+    bool same_kind = new && (new->type == CSHM_NODE_GROUP) == (old->type == CSHM_NODE_GROUP);
+    if (old->type != CSHM_NODE_GROUP) {
+        compare_array(c, directory, old, new);
+        compare_sidecar(c, directory, old, new);
+        return same_kind;
+    }
+    struct inode *child = inode_find(table, INODE_DIRECTORY, directory, old->key);
+    if (!child)
+        return same_kind;
+    compare_group(c, child, old, same_kind ? new : &nothing);
+    if (!same_kind)
+        forget_group(c->daemon, directory, old);
+    inode_drop(table, child, 1);
+    return same_kind;
+}
+
+static void compare_group(const struct comparison *c, struct inode *directory,
+                          const struct cshm_node *old, const struct cshm_node *new)
+{
+    size_t kept = 0;
+    bool came_or_went = false;
+    cshm_for_each_child(child, old)
+    {
+        struct cshm_node *same = cshm_node_child(new, child->key);
+        kept += same != NULL;
+        came_or_went |= !compare_child(c, directory, child, same);
+    }
+    came_or_went |= new->child_count != kept;
+    compare_meta(c, directory, new);
+    if (c->after && came_or_went)
+        touch(directory, c->after->changed);
+    if (c->opened || came_or_went)
+        herald_attributes(&c->daemon->herald, directory);
+}
+
+void difference_replaced(struct daemon *daemon, struct picture *picture,
+                         const struct cshm_project *before, const struct cshm_project *after)
+{
+    struct inode_table *table = &daemon->inodes;
+    struct cshm_text name = cshm_text(picture->name);
+    if (!before || !after)
+        herald_attributes(&daemon->herald, &table->root);
+    struct inode *directory = inode_find(table, INODE_DIRECTORY, &table->root, name);
+    if (!directory || !before || !before->tree) {
+        if (directory && !before) /* it came back to somebody who has stayed in it */
+            herald_attributes(&daemon->herald, directory);
+        if (directory)
+            inode_drop(table, directory, 1);
+        return;
+    }
+    struct comparison comparison = {.daemon = daemon, .picture = picture, .after = after};
+    if (after) {
+        comparison.given = before->uid != after->uid;
+        comparison.opened = comparison.given || before->gid != after->gid ||
+                            before->mode != after->mode || before->damaged != after->damaged;
+    }
+    compare_group(&comparison, directory, &before->tree->root,
+                  after ? &after->tree->root : &nothing);
+    if (!after)
+        herald_entry(&daemon->herald, &table->root, picture->name, directory);
+    inode_drop(table, directory, 1);
+}
+
+/* --- A single change ----------------------------------------------------------------------------
+ */
+
+/* The inode of a group, held; NULL when the kernel does not know it. */
+static struct inode *directory_of(struct daemon *daemon, const struct picture *picture,
+                                  const struct cshm_node *group)
+{
+    struct inode_table *table = &daemon->inodes;
+    if (!group->parent)
+        return inode_find(table, INODE_DIRECTORY, &table->root, cshm_text(picture->name));
+    struct inode *parent = directory_of(daemon, picture, group->parent);
+    if (!parent)
+        return NULL;
+    struct inode *inode = inode_find(table, INODE_DIRECTORY, parent, group->key);
+    inode_drop(table, parent, 1);
+    return inode;
+}
+
+/* The sums in the sidecars of `group` and of all above it. */
+static void change_sums(struct daemon *daemon, struct inode *directory)
+{
+    for (; directory->kind == INODE_DIRECTORY; directory = directory->parent) {
+        struct inode *meta = inode_find(&daemon->inodes, INODE_META, directory, no_key);
+        if (!meta)
+            continue;
+        herald_attributes_later(&daemon->herald, meta);
+        inode_drop(&daemon->inodes, meta, 1);
+    }
+}
+
+/* Names that the kernel does not know of by itself. */
+static void change_names(struct daemon *daemon, struct inode *directory,
+                         const struct cshm_node *node)
+{
+    if (node->type == CSHM_NODE_GROUP)
+        forget_group(daemon, directory, node);
+    else
+        forget_array(daemon, directory, node);
+    struct inode *sidecar = inode_find(&daemon->inodes, INODE_SIDECAR, directory, node->key);
+    if (sidecar) {
+        char name[CSHM_FSNAME_MAX + sizeof ENTRIES_META];
+        sidecar_name(node, name);
+        herald_entry(&daemon->herald, directory, name, sidecar);
+        inode_drop(&daemon->inodes, sidecar, 1);
+    }
+    herald_attributes(&daemon->herald, directory);
+}
+
+/* The sidecar of `node` says something else, or is not there any more. */
+static void change_text(struct daemon *daemon, const struct picture *picture,
+                        const struct cshm_node *node)
+{
+    bool is_group = node->type == CSHM_NODE_GROUP;
+    struct inode *directory = directory_of(daemon, picture, is_group ? node : node->parent);
+    if (!directory)
+        return;
+    struct inode *sidecar = inode_find(&daemon->inodes, is_group ? INODE_META : INODE_SIDECAR,
+                                       directory, is_group ? no_key : node->key);
+    if (sidecar) {
+        char name[CSHM_FSNAME_MAX + sizeof ENTRIES_META] = ENTRIES_META;
+        if (!is_group)
+            sidecar_name(node, name);
+        herald_entry(&daemon->herald, directory, name, sidecar);
+        inode_drop(&daemon->inodes, sidecar, 1);
+    }
+    inode_drop(&daemon->inodes, directory, 1);
+}
+
+void difference_change(struct daemon *daemon, struct picture *picture, enum cshm_change_kind kind,
+                       const struct cshm_node *node, bool own)
+{
+    if (kind == CSHM_REMOVE_ATTRIBUTES) {
+        change_text(daemon, picture, node);
+        return;
+    }
+    struct inode *directory = node->parent ? directory_of(daemon, picture, node->parent) : NULL;
+    if (!directory)
+        return;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    touch(directory, now);
+    if (!own)
+        change_names(daemon, directory, node);
+    change_sums(daemon, directory);
+    inode_drop(&daemon->inodes, directory, 1);
+}

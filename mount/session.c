@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include "session.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "ops.h"
+
+struct session {
+    struct daemon *daemon;
+    struct fuse_session *fuse;
+    const char *mountpoint;
+    struct life *life;
+    pthread_t main_thread;
+    _Atomic bool stopping; /* the loop has ended: what fails from now on is no failure to start */
+    _Atomic bool failed;
+};
+
+/* --- Ending -------------------------------------------------------------------------------------
+ */
+
+enum { WAKE_SIGNAL = SIGUSR1, WAKE_NANOSECONDS = 20 * 1000 * 1000 };
+
+static void fill_ending_signals(sigset_t *set)
+{
+    (void)sigemptyset(set);
+    (void)sigaddset(set, SIGTERM);
+    (void)sigaddset(set, SIGINT);
+    (void)sigaddset(set, SIGHUP);
+}
+
+/*
+ * Those that end the daemon are held in all threads, and waited for in one. libfuse mounts and
+ * unmounts for a user with a helper program, and gives up when a signal interrupts its waiting.
+ */
+static void hold_signals(void)
+{
+    sigset_t set;
+    fill_ending_signals(&set);
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static void wake(int number)
+{
+    (void)number; /* it is for the call that it interrupts */
+}
+
+static void set_up_signals(void)
+{
+    struct sigaction waking = {.sa_handler = wake};
+    (void)sigaction(WAKE_SIGNAL, &waking, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGIO, SIG_IGN); /* somebody opens a manifest that is just looked at (picture.c) */
+}
+
+/* Ends the loop. libfuse forgets what it is told before it runs, and looks only when it is woken. */
+static void end_loop(struct session *session)
+{
+    while (!atomic_load(&session->stopping)) {
+        fuse_session_exit(session->fuse);
+        (void)pthread_kill(session->main_thread, WAKE_SIGNAL);
+        (void)nanosleep(&(struct timespec){.tv_nsec = WAKE_NANOSECONDS}, NULL);
+    }
+}
+
+/*
+ * The herald first, while requests are answered: it may be waiting in the kernel for one of them,
+ * and what waits there cannot be ended.
+ */
+static void *wait_for_signal(void *argument)
+{
+    struct session *session = argument;
+    sigset_t set;
+    int number;
+    fill_ending_signals(&set);
+    while (sigwait(&set, &number) != 0)
+        ;
+    if (!atomic_load(&session->stopping)) {
+        watch_stop(&session->daemon->watch);
+        herald_stop(&session->daemon->herald);
+        end_loop(session);
+    }
+    return NULL;
+}
+
+/* --- The first answer ---------------------------------------------------------------------------
+ */
+
+static void say_ready(const struct session *session, enum access_mode mode)
+{
+    char status[512];
+    (void)snprintf(status, sizeof status, "%s: access by %s (%s)", session->mountpoint,
+                   access_name(mode), session->daemon->access.why);
+    log_line(LOG_INFO, "%s", status);
+    bool was_starting = session->life->parent >= 0;
+    life_ready(session->life, status);
+    if (was_starting) /* once for who started it, once for the log */
+        log_line(LOG_INFO, "%s", status);
+}
+
+/*
+ * Asks the mount a question, from a thread beside those that answer it. When that is done the
+ * access mode is decided, and whoever waits for the mount may be told.
+ */
+static void *start_up(void *argument)
+{
+    struct session *session = argument;
+    struct statvfs space;
+    int asked = statvfs(session->mountpoint, &space) < 0 ? -errno : 0;
+    enum access_mode mode = atomic_load(&session->daemon->access.mode);
+    bool decided = mode == ACCESS_PASSTHROUGH || mode == ACCESS_SYMLINK;
+    if (decided && asked == 0) {
+        say_ready(session, mode);
+        return NULL;
+    }
+    /* Unmounted or told to end already. libfuse 3.17 forgets that it was when its loop ends. */
+    if (atomic_load(&session->stopping) || fuse_session_exited(session->fuse))
+        return NULL;
+    if (mode == ACCESS_FAILED)
+        log_line(LOG_ERR, "--access=passthrough: %s", session->daemon->access.why);
+    else
+        log_line(LOG_ERR, "%s: mounted, but it does not answer: %s", session->mountpoint,
+                 strerror(asked < 0 ? -asked : EIO));
+    atomic_store(&session->failed, true);
+    (void)kill(getpid(), SIGTERM);
+    return NULL;
+}
+
+/* --- Serving ------------------------------------------------------------------------------------
+ */
+
+/* Requests until unmounted or ended (0 or more), or an error (negative errno). */
+static int loop(struct fuse_session *fuse, const struct options *options)
+{
+    struct fuse_loop_config *config = fuse_loop_cfg_create();
+    if (!config)
+        return -ENOMEM;
+    fuse_loop_cfg_set_clone_fd(config, options->clone_fd);
+    fuse_loop_cfg_set_max_threads(config, options->max_threads);
+    int result = fuse_session_loop_mt(fuse, config);
+    fuse_loop_cfg_destroy(config);
+    return result;
+}
+
+/* The threads that are there as long as requests are answered. 0 or negative errno. */
+static int start_threads(struct session *session, pthread_t *signals, pthread_t *starter)
+{
+    int result = herald_start(&session->daemon->herald, session->fuse);
+    if (result == 0)
+        result = watch_start(&session->daemon->watch);
+    if (result == 0)
+        result = -pthread_create(signals, NULL, wait_for_signal, session);
+    if (result < 0)
+        return result;
+    result = -pthread_create(starter, NULL, start_up, session);
+    if (result < 0) {
+        atomic_store(&session->stopping, true);
+        (void)pthread_kill(*signals, SIGTERM);
+        (void)pthread_join(*signals, NULL);
+    }
+    return result;
+}
+
+static int serve(struct session *session, const struct options *options)
+{
+    pthread_t signals;
+    pthread_t starter;
+    if (start_threads(session, &signals, &starter) < 0) {
+        log_line(LOG_ERR, "cannot make a thread");
+        fuse_session_unmount(session->fuse);
+        return 1;
+    }
+    int result = loop(session->fuse, options);
+    atomic_store(&session->stopping, true);
+    life_stopping();
+    /* What was asked and not answered yet fails with this, also the starter's own question. */
+    fuse_session_unmount(session->fuse);
+    (void)pthread_kill(signals, SIGTERM);
+    (void)pthread_join(signals, NULL);
+    (void)pthread_join(starter, NULL);
+    if (result < 0)
+        log_line(LOG_ERR, "%s: %s", session->mountpoint, strerror(-result));
+    else
+        log_debug("%s: unmounted", session->mountpoint);
+    return result < 0 || atomic_load(&session->failed) ? 1 : 0;
+}
+
+static int cannot_mount(const char *mountpoint)
+{
+    bool usable = access("/dev/fuse", R_OK | W_OK) == 0;
+    log_line(LOG_ERR, "%s: cannot mount%s", mountpoint,
+             usable ? ""
+                    : ": /dev/fuse is not there or not for this user (modprobe fuse; chmod 666 "
+                      "/dev/fuse)");
+    return 1;
+}
+
+int session_run(struct daemon *daemon, struct options *options, const char *mountpoint,
+                struct life *life)
+{
+    struct fuse_session *fuse =
+        fuse_session_new(&options->fuse, &ops_table, sizeof ops_table, daemon);
+    if (!fuse)
+        return 2; /* an option it does not know; it has said which */
+    struct session session = {.daemon = daemon,
+                              .fuse = fuse,
+                              .mountpoint = mountpoint,
+                              .life = life,
+                              .main_thread = pthread_self()};
+    hold_signals();
+    set_up_signals();
+    int status = fuse_session_mount(fuse, mountpoint) == 0 ? serve(&session, options)
+                                                           : cannot_mount(mountpoint);
+    watch_stop(&daemon->watch);
+    herald_stop(&daemon->herald);
+    fuse_session_destroy(fuse);
+    return status;
+}

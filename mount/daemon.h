@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "access.h"
+#include "folder.h"
 #include "ghost.h"
 #include "handle.h"
 #include "herald.h"
@@ -42,6 +43,7 @@ struct daemon {
     struct ghosts ghosts;
     struct herald herald;
     struct watch watch;
+    struct folder folder;
     struct root_count root;
     struct handles handles;
 };

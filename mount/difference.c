@@ -223,24 +223,6 @@ static void change_sums(struct daemon *daemon, struct inode *directory)
     }
 }
 
-/* Names that the kernel does not know of by itself. */
-static void change_names(struct daemon *daemon, struct inode *directory,
-                         const struct cshm_node *node)
-{
-    if (node->type == CSHM_NODE_GROUP)
-        forget_group(daemon, directory, node);
-    else
-        forget_array(daemon, directory, node);
-    struct inode *sidecar = inode_find(&daemon->inodes, INODE_SIDECAR, directory, node->key);
-    if (sidecar) {
-        char name[CSHM_FSNAME_MAX + sizeof ENTRIES_META];
-        sidecar_name(node, name);
-        herald_entry(&daemon->herald, directory, name, sidecar);
-        inode_drop(&daemon->inodes, sidecar, 1);
-    }
-    herald_attributes(&daemon->herald, directory);
-}
-
 /* The sidecar of `node` says something else, or is not there any more. */
 static void change_text(struct daemon *daemon, const struct picture *picture,
                         const struct cshm_node *node)
@@ -261,21 +243,49 @@ static void change_text(struct daemon *daemon, const struct picture *picture,
     inode_drop(&daemon->inodes, directory, 1);
 }
 
-void difference_change(struct daemon *daemon, struct picture *picture, enum cshm_change_kind kind,
-                       const struct cshm_node *node, bool own)
+/* An entry comes or goes in `group`, somebody else's doing unless `own`. */
+static void change_group(struct daemon *daemon, const struct picture *picture,
+                         const struct cshm_node *group, bool own)
 {
-    if (kind == CSHM_REMOVE_ATTRIBUTES) {
-        change_text(daemon, picture, node);
-        return;
-    }
-    struct inode *directory = node->parent ? directory_of(daemon, picture, node->parent) : NULL;
+    struct inode *directory = group ? directory_of(daemon, picture, group) : NULL;
     if (!directory)
         return;
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME, &now);
     touch(directory, now);
     if (!own)
-        change_names(daemon, directory, node);
+        herald_attributes(&daemon->herald, directory);
     change_sums(daemon, directory);
     inode_drop(&daemon->inodes, directory, 1);
+}
+
+/* The node, with all below it, is not to be found by its name any more. */
+static void change_name(struct daemon *daemon, struct picture *picture,
+                        const struct cshm_node *node)
+{
+    struct inode *directory = node->parent ? directory_of(daemon, picture, node->parent) : NULL;
+    if (!directory)
+        return;
+    struct comparison nothing_left = {.daemon = daemon, .picture = picture};
+    (void)compare_child(&nothing_left, directory, node, NULL);
+    inode_drop(&daemon->inodes, directory, 1);
+}
+
+void difference_change(struct daemon *daemon, struct picture *picture,
+                       const struct cshm_operation *operation,
+                       const struct cshm_operation_place *place, bool own)
+{
+    const struct cshm_node *node = place->node;
+    if (node && operation->kind == CSHM_OPERATION_PUT) {
+        change_text(daemon, picture, node);
+        if (node->type != CSHM_NODE_GROUP)
+            change_name(daemon, picture, node);
+    } else if (node && !own) {
+        change_name(daemon, picture, node);
+    }
+    if (place->there)
+        change_name(daemon, picture, place->there);
+    if (node && node->parent)
+        change_group(daemon, picture, node->parent, own);
+    change_group(daemon, picture, place->group, false);
 }

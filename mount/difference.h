@@ -17,10 +17,11 @@ void difference_replaced(struct daemon *daemon, struct picture *picture,
                          const struct cshm_project *before, const struct cshm_project *after);
 
 /*
- * `node` is about to be changed, under the picture's lock for a change. `own`: by a request, whose
- * own name and directory the kernel knows about. O(depth).
+ * An operation is about to be applied, under the picture's lock for a change. `own`: by a request,
+ * of whose name and directory the kernel knows by itself. O(depth), and what is below the node.
  */
-void difference_change(struct daemon *daemon, struct picture *picture, enum cshm_change_kind kind,
-                       const struct cshm_node *node, bool own);
+void difference_change(struct daemon *daemon, struct picture *picture,
+                       const struct cshm_operation *operation,
+                       const struct cshm_operation_place *place, bool own);
 
 #endif

@@ -133,14 +133,24 @@ void herald_everything(struct herald *herald)
  * No lock is held here. An error says that the kernel does not know the thing, or is gone itself.
  */
 
+static bool is_greeted(struct herald *herald)
+{
+    (void)pthread_mutex_lock(&herald->lock);
+    bool greeted = herald->greeted;
+    (void)pthread_mutex_unlock(&herald->lock);
+    return greeted;
+}
+
 static void drop_name(const struct herald *herald, const struct inode *directory, const char *name)
 {
     fuse_ino_t id = inode_id(herald->inodes, directory);
     (void)fuse_lowlevel_notify_inval_entry(herald->session, id, name, strlen(name));
 }
 
-static void drop_attributes(const struct herald *herald, const struct inode *inode)
+static void drop_attributes(struct herald *herald, const struct inode *inode)
 {
+    if (inode->kind == INODE_ROOT && !is_greeted(herald))
+        return;
     fuse_ino_t id = inode_id(herald->inodes, inode);
     (void)fuse_lowlevel_notify_inval_inode(herald->session, id, -1, 0);
 }
@@ -157,7 +167,7 @@ static void let_answers_arrive(const struct herald *herald, const struct inode *
 }
 
 /* `*settled` is the directory that was waited for last. */
-static void send_attributes(const struct herald *herald, const struct inode *inode,
+static void send_attributes(struct herald *herald, const struct inode *inode,
                             const struct inode **settled)
 {
     if (inode->kind != INODE_ROOT) {
@@ -170,7 +180,7 @@ static void send_attributes(const struct herald *herald, const struct inode *ino
     drop_attributes(herald, inode);
 }
 
-static void send_sidecar_gone(const struct herald *herald, const struct herald_order *order)
+static void send_sidecar_gone(struct herald *herald, const struct herald_order *order)
 {
     char name[CSHM_FSNAME_MAX + sizeof ENTRIES_META];
     size_t length = strlen(order->name);
@@ -281,6 +291,14 @@ int herald_start(struct herald *herald, struct fuse_session *session)
     int result = -pthread_create(&herald->thread, NULL, run, herald);
     herald->running = result == 0;
     return result;
+}
+
+void herald_greet(struct herald *herald)
+{
+    (void)pthread_mutex_lock(&herald->lock);
+    herald->greeted = true;
+    (void)pthread_mutex_unlock(&herald->lock);
+    herald_attributes(herald, &herald->inodes->root); /* what was not told until now */
 }
 
 void herald_stop(struct herald *herald)

@@ -31,6 +31,7 @@ struct herald {
     size_t count;
     bool urgent; /* some order is not about a change of our own */
     bool everything;
+    bool greeted;
     bool stopping;
     bool running;
     pthread_t thread;
@@ -43,6 +44,12 @@ void herald_init(struct herald *herald, struct inode_table *inodes, struct ghost
 
 /* Sends from now on; orders are dropped before. 0 or negative errno. */
 int herald_start(struct herald *herald, struct fuse_session *session);
+
+/*
+ * The kernel has asked for the root's attributes. Not before may they be dropped: it takes no answer
+ * that is under way then, and a root it knows nothing of is closed to everybody.
+ */
+void herald_greet(struct herald *herald);
 
 /* Waits for the thread: while requests are still answered, or after the unmount. */
 void herald_stop(struct herald *herald);

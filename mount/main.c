@@ -28,16 +28,17 @@ static void see_replaced(void *context, struct picture *picture, const struct cs
     difference_replaced(context, picture, before, after);
 }
 
-static void see_changing(void *context, struct picture *picture, enum cshm_change_kind kind,
-                         const struct cshm_node *node, bool own)
+static void see_changing(void *context, struct picture *picture,
+                         const struct cshm_operation *operation,
+                         const struct cshm_operation_place *place, bool own)
 {
-    difference_change(context, picture, kind, node, own);
+    difference_change(context, picture, operation, place, own);
 }
 
-static void see_missed(void *context)
+static void see_unfolded(void *context, struct picture *picture)
 {
     struct daemon *daemon = context;
-    herald_everything(&daemon->herald);
+    folder_add(&daemon->folder, picture);
 }
 
 static int daemon_init(struct daemon *daemon, const struct options *options,
@@ -46,7 +47,7 @@ static int daemon_init(struct daemon *daemon, const struct options *options,
     const struct pictures_observer observer = {.context = daemon,
                                                .replaced = see_replaced,
                                                .changing = see_changing,
-                                               .missed = see_missed};
+                                               .unfolded = see_unfolded};
     int result = cshm_store_open(&options->settings, true, &daemon->store, error);
     if (result < 0)
         return result;
@@ -62,6 +63,7 @@ static int daemon_init(struct daemon *daemon, const struct options *options,
     if (inode_table_init(&daemon->inodes) < 0 ||
         pictures_init(&daemon->pictures, daemon->store, &observer) < 0)
         return cshm_fail(error, -ENOMEM, "out of memory");
+    folder_init(&daemon->folder, daemon->store);
     watch_init(&daemon->watch, daemon);
     return 0;
 }
@@ -69,6 +71,7 @@ static int daemon_init(struct daemon *daemon, const struct options *options,
 static void daemon_finish(struct daemon *daemon)
 {
     watch_finish(&daemon->watch);
+    folder_finish(&daemon->folder);
     if (daemon->shm_path)
         herald_finish(&daemon->herald);
     if (daemon->inodes.buckets) {

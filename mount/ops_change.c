@@ -13,13 +13,16 @@
 #include "sight.h"
 #include "store/segment.h"
 
+/* Somebody else may publish another manifest while a change is on its way; then it begins again. */
+enum { ATTEMPTS = 8 };
+
 /* --- Removing -----------------------------------------------------------------------------------
  */
 
 /* Why something failed is in the log; the kernel has room for a number only. */
 static int told(const struct picture *picture, int result, const struct cshm_error *error)
 {
-    bool expected = result == -ENOENT || result == -ENOTEMPTY;
+    bool expected = result == -ENOENT || result == -ENOTEMPTY || result == -ESTALE;
     if (result < 0)
         log_line(expected ? LOG_DEBUG : LOG_ERR, "project %s: %s", picture->name,
                  error->text[0] ? error->text : strerror(-result));
@@ -113,22 +116,33 @@ static void leave_ghost(struct daemon *daemon, struct inode *directory, const ch
         inode_drop(&daemon->inodes, sidecar, 1);
 }
 
+static int try_unlink(struct inode *directory, const char *name, bool *haunted, struct stat *ghost)
+{
+    struct picture *picture = inode_directory(directory)->picture;
+    int result = picture_write(picture);
+    if (result < 0)
+        return result;
+    struct cshm_node *group = sight_directory_node(directory);
+    struct entry entry = {0};
+    *haunted = false;
+    if (group)
+        entry_find(picture, group, name, &entry);
+    result = unlink_found(directory, picture, &entry, haunted, ghost);
+    picture_write_end(picture);
+    return result;
+}
+
 static int unlink_in(struct daemon *daemon, fuse_req_t request, struct inode *directory,
                      const char *name)
 {
-    struct picture *picture = inode_directory(directory)->picture;
     pid_t pid = fuse_req_ctx(request)->pid;
     bool haunted = false;
     struct stat ghost;
-    int result = picture_write(picture);
-    if (result == 0) {
-        struct cshm_node *group = sight_directory_node(directory);
-        struct entry entry = {0};
-        if (group)
-            entry_find(picture, group, name, &entry);
-        result = unlink_found(directory, picture, &entry, &haunted, &ghost);
-        picture_write_end(picture);
-    }
+    int result;
+    unsigned attempt = 0;
+    do
+        result = try_unlink(directory, name, &haunted, &ghost);
+    while (result == -ESTALE && attempt++ < ATTEMPTS);
     struct cshm_text stem = stem_of(name);
     if (result == 0 && haunted)
         leave_ghost(daemon, directory, name, pid, &ghost);
@@ -148,7 +162,7 @@ void ops_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
     ops_reply_result(request, result);
 }
 
-static int remove_project(struct daemon *daemon, const char *name)
+static int try_remove_project(struct daemon *daemon, const char *name)
 {
     struct picture *picture = picture_get(&daemon->pictures, name);
     if (!picture)
@@ -185,7 +199,7 @@ static int remove_found_group(struct daemon *daemon, struct inode *directory,
     return told(picture, result, &error);
 }
 
-static int remove_group(struct daemon *daemon, struct inode *directory, const char *name)
+static int try_remove_group(struct daemon *daemon, struct inode *directory, const char *name)
 {
     struct picture *picture = inode_directory(directory)->picture;
     int result = picture_write(picture);
@@ -203,16 +217,25 @@ static int remove_group(struct daemon *daemon, struct inode *directory, const ch
     return result;
 }
 
+static int remove_directory(struct daemon *daemon, struct inode *directory, const char *name)
+{
+    bool at_top = directory->kind == INODE_ROOT;
+    int result;
+    unsigned attempt = 0;
+    if (at_top && cshm_project_name_check(name) < 0)
+        return -ENOENT;
+    do
+        result = at_top ? try_remove_project(daemon, name)
+                        : try_remove_group(daemon, directory, name);
+    while (result == -ESTALE && attempt++ < ATTEMPTS);
+    return result;
+}
+
 void ops_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
     struct daemon *daemon = ops_daemon(request);
     struct inode *directory = inode_from_id(&daemon->inodes, parent);
-    if (directory->kind != INODE_ROOT)
-        ops_reply_result(request, remove_group(daemon, directory, name));
-    else if (cshm_project_name_check(name) < 0)
-        ops_reply_result(request, -ENOENT);
-    else
-        ops_reply_result(request, remove_project(daemon, name));
+    ops_reply_result(request, remove_directory(daemon, directory, name));
 }
 
 /* --- Attributes ---------------------------------------------------------------------------------

@@ -26,25 +26,19 @@ static int look_at_manifest(const struct pictures *pictures, const char *name, s
     return S_ISREG(st->st_mode) ? 0 : -ENOENT;
 }
 
-/*
- * Whether what is shown is still what the registry says: 0, -ENOENT, -ESTALE. One look, for the
- * manifest's text and for its owner and mode, which are the project's.
- */
+/* Whether what is shown is still what the registry says: 0, -ENOENT, -ESTALE. */
 static int check(const struct picture *picture)
 {
+    struct cshm_stamp stamp;
+    struct stat st;
     if (picture->unsure)
         return -ESTALE;
-    const struct cshm_project *project = &picture->project;
-    struct stat st;
-    int result = look_at_manifest(picture->all, picture->name, &st);
-    if (result < 0) {
-        cshm_store_revive(picture->all->store); /* the registry itself may have been made anew */
+    int result = cshm_project_look(picture->all->store, picture->name, &stamp, &st);
+    if (result < 0)
         return result;
-    }
-    struct cshm_stamp stamp = cshm_stamp_of(&st);
-    bool same = cshm_stamp_equal(&stamp, &project->stamp) && st.st_uid == project->uid &&
-                st.st_gid == project->gid && ((st.st_mode ^ project->mode) & 0777) == 0;
-    return same ? 0 : -ESTALE;
+    if (!S_ISREG(st.st_mode))
+        return -ENOENT;
+    return cshm_stamp_equal(&stamp, &picture->project.stamp) ? 0 : -ESTALE;
 }
 
 static bool has_settled(const struct stat *st)
@@ -71,6 +65,7 @@ static void show(struct picture *picture, const struct cshm_project *fresh,
     picture->project = fresh ? *fresh : (struct cshm_project){0};
     picture->census = census ? *census : (struct census){0};
     picture->generation++;
+    picture_observe(picture);
     (void)pthread_rwlock_unlock(&picture->lock);
     const struct pictures_observer *observer = &picture->all->observer;
     if (had || fresh)
@@ -210,12 +205,29 @@ static int load(struct picture *picture)
     return show_loaded(picture, &fresh, closed);
 }
 
+/* Only the journal grew, mostly. `loading` is held. 0, or what picture_refresh_loading() goes on by. */
+static int follow(struct picture *picture)
+{
+    if (picture->unsure || picture->closed || picture->project.damaged)
+        return -ESTALE;
+    struct cshm_error error = {0};
+    (void)pthread_rwlock_wrlock(&picture->lock);
+    int result = cshm_project_follow(picture->all->store, picture->name, &picture->project, &error);
+    picture->generation++;
+    if (result < 0 && result != -ENOENT && result != -ESTALE)
+        picture->unsure = true;
+    (void)pthread_rwlock_unlock(&picture->lock);
+    return result == -ENOENT || result == 0 ? result : -ESTALE;
+}
+
 /* With `loading` held nobody else changes what is shown, so the lock is not needed to look. */
 int picture_refresh_loading(struct picture *picture)
 {
     int state = -ESTALE;
     if (picture->shown)
         state = check(picture);
+    if (state == -ESTALE && picture->shown)
+        state = follow(picture);
     if (state == 0)
         return 0;
     if (state == -ENOENT) {

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "census.h"
+#include "model/operation.h"
 #include "store/project.h"
 
 struct pictures;
@@ -28,6 +29,7 @@ struct picture {
     struct picture *next; /* in its bucket; guarded by the table's lock */
     size_t references;    /* likewise */
     char *name;           /* fixed */
+    bool to_be_folded;    /* guarded by the folder's lock */
 
     pthread_mutex_t loading; /* held by whoever replaces or changes the picture */
     pthread_rwlock_t lock;   /* of all below; written only with `loading` held too */
@@ -36,6 +38,7 @@ struct picture {
     bool closed;             /* a manifest that this user may not read: shown empty, not changed */
     struct cshm_project project;
     struct census census;
+    const struct cshm_node *own; /* what a request of ours is changing this moment */
     uint64_t generation; /* another number: node pointers of before are void */
 
     /* A manifest that was tried and is not shown; guarded by `loading`. */
@@ -46,16 +49,16 @@ struct picture {
 
 /*
  * Who is told of changes. `replaced`: under `loading` only, after the swap; either may be NULL.
- * `changing`: before a node is changed in place, with the picture locked for a change; `own`: by a
- * request here.
+ * `changing`: before an operation is applied, with the picture locked for a change; `own`: by a
+ * request here. `unfolded`: likewise, its journal has something that the manifest has not.
  */
 struct pictures_observer {
     void *context;
     void (*replaced)(void *context, struct picture *picture, const struct cshm_project *before,
                      const struct cshm_project *after);
-    void (*changing)(void *context, struct picture *picture, enum cshm_change_kind kind,
-                     const struct cshm_node *node, bool own);
-    void (*missed)(void *context); /* something changed, and nobody knows what */
+    void (*changing)(void *context, struct picture *picture, const struct cshm_operation *operation,
+                     const struct cshm_operation_place *place, bool own);
+    void (*unfolded)(void *context, struct picture *picture);
 };
 
 struct pictures {
@@ -106,8 +109,8 @@ void picture_unlock(struct picture *picture);    /* after picture_read() */
 void picture_write_end(struct picture *picture); /* after picture_write() */
 
 /*
- * Makes a change of `node`, found under this picture_write(). After an error the picture is read
- * again at the next look.
+ * Makes a change of `node`, found under this picture_write(). -ESTALE: somebody else's manifest is
+ * there now and nothing was done: begin again with picture_write().
  */
 int picture_change(struct picture *picture, enum cshm_change_kind kind,
                    const struct cshm_node *node, struct cshm_error *error);
@@ -117,6 +120,9 @@ int picture_change(struct picture *picture, enum cshm_change_kind kind,
  * between picture_write() and its end.
  */
 int picture_remove_project(struct picture *picture, struct cshm_error *error);
+
+/* Writes what is only in the journal into the manifest. 0 or negative errno. Takes the locks. */
+int picture_fold(struct picture *picture, struct cshm_error *error);
 
 /* Lets go of pictures of projects that are gone and that nobody holds. `present` is sorted. */
 void pictures_sweep(struct pictures *pictures, char *const *present, size_t count);

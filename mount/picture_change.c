@@ -25,18 +25,6 @@ void picture_write_end(struct picture *picture)
     (void)pthread_mutex_unlock(&picture->loading);
 }
 
-/* What is shown may be half-changed, with both locks held: the next look reads it again. */
-static void distrust(struct picture *picture)
-{
-    picture->unsure = true;
-    picture->tried = false;
-    picture->generation++;
-    if (!picture->project.tree) { /* nothing to compare with */
-        picture->shown = false;
-        picture->all->observer.missed(picture->all->observer.context);
-    }
-}
-
 /* Nothing is shown any more, with both locks held. */
 static void forget(struct picture *picture)
 {
@@ -48,6 +36,49 @@ static void forget(struct picture *picture)
     picture->tried = false;
     picture->generation++;
 }
+
+/* --- Operations ---------------------------------------------------------------------------------
+ */
+
+static bool leaves_its_place(const struct cshm_operation *operation)
+{
+    return operation->kind != CSHM_OPERATION_PUT;
+}
+
+static void before_operation(void *context, const struct cshm_operation *operation,
+                             const struct cshm_operation_place *place)
+{
+    struct picture *picture = context;
+    const struct pictures_observer *observer = &picture->all->observer;
+    bool own = place->node && place->node == picture->own;
+    observer->changing(observer->context, picture, operation, place, own);
+    if (place->node && leaves_its_place(operation))
+        census_leave(&picture->census, place->node);
+    if (place->there)
+        census_leave(&picture->census, place->there);
+}
+
+static void after_operation(void *context, const struct cshm_operation *operation,
+                            const struct cshm_operation_place *place)
+{
+    struct picture *picture = context;
+    bool made = place->group && operation->kind == CSHM_OPERATION_PUT;
+    bool moved = operation->kind == CSHM_OPERATION_MOVE;
+    int result = made || moved ? census_join(&picture->census, place->node) : 0;
+    if (result == 0 && moved && operation->exchange && place->there)
+        result = census_join(&picture->census, place->there);
+    if (result < 0)
+        picture->unsure = true; /* counted again when it is read again */
+}
+
+void picture_observe(struct picture *picture)
+{
+    picture->project.observer = (struct cshm_observer){
+        .before = before_operation, .after = after_operation, .context = picture};
+}
+
+/* --- Requests -----------------------------------------------------------------------------------
+ */
 
 /*
  * The keys from the root to `node`, copied: the change may read the project again and free the tree
@@ -76,6 +107,21 @@ static int path_of(const struct cshm_node *node, struct cshm_text **path, size_t
     return 0;
 }
 
+/* After a change, good or bad; both locks are held. */
+static void settle(struct picture *picture, int result)
+{
+    const struct cshm_project *project = &picture->project;
+    const struct pictures_observer *observer = &picture->all->observer;
+    picture->own = NULL;
+    picture->generation++;
+    if (result < 0 && result != -ESTALE)
+        picture->unsure = cshm_project_check(picture->all->store, picture->name, &project->stamp) < 0;
+    else if (cshm_project_is_bloated(project))
+        picture->unsure = true;
+    if (project->journal_bytes > 0)
+        observer->unfolded(observer->context, picture);
+}
+
 int picture_change(struct picture *picture, enum cshm_change_kind kind,
                    const struct cshm_node *node, struct cshm_error *error)
 {
@@ -86,29 +132,13 @@ int picture_change(struct picture *picture, enum cshm_change_kind kind,
     int result = path_of(node, &path, &depth);
     if (result < 0)
         return cshm_fail(error, result, "out of memory");
-    const struct cshm_tree *before = picture->project.tree;
-    size_t expected = before->node_count - (kind != CSHM_REMOVE_ATTRIBUTES);
-    const struct pictures_observer *observer = &picture->all->observer;
-    observer->changing(observer->context, picture, kind, node, true);
-    if (kind != CSHM_REMOVE_ATTRIBUTES)
-        census_leave(&picture->census, node);
     struct cshm_change change = {.kind = kind, .path = path, .depth = depth};
+    picture->own = node;
     result =
         cshm_project_change(picture->all->store, picture->name, &picture->project, &change, error);
     free(path);
-    if (result < 0) {
-        distrust(picture);
-        return result;
-    }
-    picture->generation++;
-    /* It was read again on the way because somebody else had changed it: count again. */
-    if (picture->project.tree != before || picture->project.tree->node_count != expected) {
-        observer->missed(observer->context);
-        census_finish(&picture->census);
-        if (census_take(&picture->census, picture->project.tree) < 0)
-            distrust(picture);
-    }
-    return 0;
+    settle(picture, result);
+    return result;
 }
 
 int picture_remove_project(struct picture *picture, struct cshm_error *error)
@@ -120,6 +150,26 @@ int picture_remove_project(struct picture *picture, struct cshm_error *error)
     int result = picture->project.damaged
                      ? cshm_project_remove(store, picture->name, error)
                      : cshm_project_change(store, picture->name, &picture->project, &change, error);
-    forget(picture);
+    if (result == 0)
+        forget(picture);
+    else
+        settle(picture, result);
+    return result;
+}
+
+int picture_fold(struct picture *picture, struct cshm_error *error)
+{
+    int result = 0;
+    (void)pthread_mutex_lock(&picture->loading);
+    if (picture->shown && picture->project.journal_bytes > 0) {
+        (void)pthread_rwlock_wrlock(&picture->lock);
+        result =
+            cshm_project_fold(picture->all->store, picture->name, &picture->project, error);
+        picture->generation++;
+        if (result < 0)
+            picture->unsure = true;
+        (void)pthread_rwlock_unlock(&picture->lock);
+    }
+    (void)pthread_mutex_unlock(&picture->loading);
     return result;
 }

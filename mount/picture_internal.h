@@ -8,4 +8,7 @@
 /* picture_refresh() for whoever holds `loading`. */
 int picture_refresh_loading(struct picture *picture);
 
+/* Has the project, which is in its picture now, tell of operations. */
+void picture_observe(struct picture *picture);
+
 #endif

@@ -23,6 +23,8 @@ static void picture_destroy(struct picture *picture)
 {
     if (!picture)
         return;
+    if (picture->shown && picture->project.journal_bytes > 0)
+        (void)cshm_project_fold(picture->all->store, picture->name, &picture->project, NULL);
     if (picture->shown)
         cshm_project_finish(&picture->project);
     census_finish(&picture->census);

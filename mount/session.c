@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -72,6 +73,13 @@ static void end_loop(struct session *session)
     }
 }
 
+static void stop_threads(struct daemon *daemon)
+{
+    watch_stop(&daemon->watch);
+    herald_stop(&daemon->herald);
+    folder_stop(&daemon->folder);
+}
+
 /*
  * The herald first, while requests are answered: it may be waiting in the kernel for one of them,
  * and what waits there cannot be ended.
@@ -85,8 +93,7 @@ static void *wait_for_signal(void *argument)
     while (sigwait(&set, &number) != 0)
         ;
     if (!atomic_load(&session->stopping)) {
-        watch_stop(&session->daemon->watch);
-        herald_stop(&session->daemon->herald);
+        stop_threads(session->daemon);
         end_loop(session);
     }
     return NULL;
@@ -116,6 +123,9 @@ static void *start_up(void *argument)
     struct session *session = argument;
     struct statvfs space;
     int asked = statvfs(session->mountpoint, &space) < 0 ? -errno : 0;
+    struct stat root;
+    (void)stat(session->mountpoint, &root);
+    herald_greet(&session->daemon->herald);
     enum access_mode mode = atomic_load(&session->daemon->access.mode);
     bool decided = mode == ACCESS_PASSTHROUGH || mode == ACCESS_SYMLINK;
     if (decided && asked == 0) {
@@ -157,6 +167,8 @@ static int start_threads(struct session *session, pthread_t *signals, pthread_t 
     int result = herald_start(&session->daemon->herald, session->fuse);
     if (result == 0)
         result = watch_start(&session->daemon->watch);
+    if (result == 0)
+        result = folder_start(&session->daemon->folder);
     if (result == 0)
         result = -pthread_create(signals, NULL, wait_for_signal, session);
     if (result < 0)
@@ -220,8 +232,7 @@ int session_run(struct daemon *daemon, struct options *options, const char *moun
     set_up_signals();
     int status = fuse_session_mount(fuse, mountpoint) == 0 ? serve(&session, options)
                                                            : cannot_mount(mountpoint);
-    watch_stop(&daemon->watch);
-    herald_stop(&daemon->herald);
+    stop_threads(daemon);
     fuse_session_destroy(fuse);
     return status;
 }

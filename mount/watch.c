@@ -16,6 +16,7 @@
 #include "daemon.h"
 #include "log.h"
 #include "sight.h"
+#include "store/journal.h"
 #include "watch_batch.h"
 
 /*
@@ -35,6 +36,8 @@ enum {
     SETTLED_MILLISECONDS = 2100, /* when a manifest that does not parse is damaged */
     ARRAYS_OF_SEGMENT = 16,
 };
+
+#define PENDING ".pending."
 
 /* --- Beginning ----------------------------------------------------------------------------------
  */
@@ -126,12 +129,38 @@ static void look_at_all_projects(struct watch *watch)
     herald_attributes(&watch->daemon->herald, &watch->daemon->inodes.root);
 }
 
+/*
+ * Journals and pending files are open as long as their writer lives and has work to finish; closed
+ * and still there, he is dead, and it is ours to finish.
+ */
+static void see_writer(const struct watch *watch, const struct batch_item *item)
+{
+    struct stat st;
+    if (item->events & IN_CLOSE_WRITE &&
+        fstatat(watch->daemon->store->root_fd, item->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        folder_recover(&watch->daemon->folder);
+}
+
+static void look_at_journal(struct watch *watch, const char *project,
+                            const struct batch_item *item)
+{
+    look_at_project(watch, project);
+    see_writer(watch, item);
+}
+
 /* Something about this name in the registry. */
 static void see_registry(struct watch *watch, const struct batch_item *item)
 {
     char project[CSHM_PROJECT_NAME_MAX + 1];
-    if (cshm_manifest_project(item->name, project) < 0)
+    if (cshm_journal_project(item->name, project) == 0) {
+        look_at_journal(watch, project, item);
         return;
+    }
+    if (cshm_manifest_project(item->name, project) < 0) {
+        if (strncmp(item->name, PENDING, strlen(PENDING)) == 0)
+            see_writer(watch, item);
+        return;
+    }
     if (!(item->events & ~(uint32_t)IN_MODIFY)) /* its writer will close it */
         return;
     look_at_project(watch, project);

@@ -190,10 +190,14 @@ static void write_owner(const struct cshm_lines *lines, const struct cshm_owner_
 
 static void write_facts(struct writer *writer, const struct cshm_project_facts *facts)
 {
-    if (!facts->present)
+    if (!facts->present && !is_said(facts->generation))
         return;
     begin_extension(writer);
     cshm_lines_text(&writer->notes, "[project]");
+    if (!facts->present) {
+        cshm_lines_unsigned(&writer->notes, "generation", facts->generation);
+        return;
+    }
     if (facts->source)
         cshm_lines_bytes(&writer->notes, "source", cshm_text(facts->source));
     if (facts->created)

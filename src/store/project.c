@@ -10,18 +10,27 @@
 #include "base/names.h"
 #include "base/scope.h"
 #include "format/manifest.h"
+#include "store/hands.h"
 #include "store/holders.h"
+#include "store/journal.h"
 #include "store/pending.h"
 #include "store/registry.h"
 #include "store/release.h"
 #include "store/segment.h"
 
-enum { SETTLED_SECONDS = 2 }; /* after its last change a manifest that does not parse is damaged */
+enum {
+    SETTLED_SECONDS = 2, /* after its last change a manifest that does not parse is damaged */
+    READ_ATTEMPTS = 1000,
+    BLOAT_LEAST = 4 << 20,
+};
 
 struct cshm_stamp cshm_stamp_of(const struct stat *st)
 {
-    return (struct cshm_stamp){
-        .device = st->st_dev, .inode = st->st_ino, .size = st->st_size, .changed = st->st_mtim};
+    return (struct cshm_stamp){.device = st->st_dev,
+                               .inode = st->st_ino,
+                               .size = st->st_size,
+                               .changed = st->st_mtim,
+                               .status = st->st_ctim};
 }
 
 static bool is_settled(const struct timespec *changed)
@@ -47,58 +56,173 @@ static int take_damaged(const char *project, struct cshm_project *out, struct cs
     return 0;
 }
 
+/* Manifest and journal as they were at one moment. */
+struct reading {
+    struct cshm_buffer manifest;
+    struct cshm_buffer journal;
+    struct stat st;
+    struct cshm_stamp stamp;
+    struct timespec changed;
+};
+
+/*
+ * A journal that is void by what it is, is one without lines. Its stamp is taken before it is read:
+ * what comes later is a change.
+ */
+static int read_journal(const struct cshm_store *store, const char *project,
+                        struct reading *reading)
+{
+    struct stat st;
+    int result =
+        cshm_journal_read(store, project, reading->st.st_uid, 0, &reading->journal, &st);
+    reading->stamp = cshm_stamp_of(&reading->st);
+    reading->changed = reading->st.st_mtim;
+    if (result == 0) {
+        reading->stamp.journal_inode = st.st_ino;
+        reading->stamp.journal_size = st.st_size;
+        reading->changed = st.st_mtim;
+        return 0;
+    }
+    cshm_buffer_clear(&reading->journal);
+    if (result == -EPERM) {
+        struct cshm_stamp now;
+        result = cshm_project_look(store, project, &now, NULL);
+        reading->stamp.journal_inode = now.journal_inode;
+        reading->stamp.journal_size = now.journal_size;
+    }
+    return result == -ENOENT ? 0 : result;
+}
+
+/*
+ * A journal is folded by putting a new manifest in place and removing it. So when the manifest is
+ * still there after the journal was read, that was its journal.
+ */
+static int read_both(const struct cshm_store *store, const char *project, struct reading *reading)
+{
+    for (int attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
+        int result = cshm_registry_read(store, project, &reading->manifest, &reading->st);
+        if (result < 0)
+            return result;
+        result = read_journal(store, project, reading);
+        if (result < 0 && result != -ENOENT)
+            return result;
+        struct cshm_stamp now;
+        if (cshm_project_look(store, project, &now, NULL) == 0 &&
+            cshm_stamp_same_manifest(&now, &reading->stamp))
+            return 0;
+    }
+    return -EAGAIN;
+}
+
+static void take_stat(struct cshm_project *out, const struct reading *reading)
+{
+    out->stamp = reading->stamp;
+    if (out->stamp.inode == 0)
+        out->stamp = cshm_stamp_of(&reading->st);
+    out->changed = reading->st.st_mtim;
+    out->uid = reading->st.st_uid;
+    out->gid = reading->st.st_gid;
+    out->mode = reading->st.st_mode & 07777;
+}
+
+static int parse_both(const char *project, const struct reading *reading,
+                      struct cshm_project *out, struct cshm_error *error)
+{
+    struct cshm_error why = {0};
+    const struct cshm_buffer *text = &reading->manifest;
+    /* The peer truncates before it writes: nothing at all is an empty project only if it stays so. */
+    if (text->length == 0 && !is_settled(&out->changed))
+        return cshm_fail(error, -EAGAIN, "%s: the manifest is being written", project);
+    int result = cshm_manifest_parse(text->bytes ? text->bytes : "", text->length, &out->tree, &why);
+    if (result < 0 && result != -ENOMEM)
+        return take_damaged(project, out, &why, error);
+    if (result == 0)
+        result = cshm_tree_index_segments(out->tree);
+    if (result == 0)
+        result = cshm_project_replay(out, &reading->journal);
+    if (result < 0)
+        return cshm_fail(error, result, "%s: out of memory", project);
+    if (out->journal_bytes > 0)
+        out->changed = reading->changed;
+    out->memory = out->tree->arena.used;
+    return 0;
+}
+
+static int load(const struct cshm_store *store, const char *project, struct reading *reading,
+                struct cshm_project *out, struct cshm_error *error)
+{
+    int result = read_both(store, project, reading);
+    if (result == -ENOENT)
+        return cshm_fail(error, result, "%s: no such project in %s", project, store->root);
+    if (result < 0 && result != -EFBIG)
+        return cshm_fail_errno(error, result, "%s: cannot read the manifest", project);
+    take_stat(out, reading);
+    struct cshm_error why = {0};
+    if (result == -EFBIG)
+        return take_damaged(project, out, (cshm_fail(&why, result, "too large"), &why), error);
+    return parse_both(project, reading, out, error);
+}
+
 int cshm_project_load(const struct cshm_store *store, const char *project,
                       struct cshm_project *out, struct cshm_error *error)
 {
     *out = (struct cshm_project){0};
     if (cshm_project_name_check(project) < 0)
         return cshm_fail(error, -ENOENT, "%s: not the name of a project", project);
-    CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
-    struct stat st;
-    int result = cshm_registry_read(store, project, &text, &st);
-    if (result == -ENOENT)
-        return cshm_fail(error, result, "%s: no such project in %s", project, store->root);
-    if (result < 0 && result != -EFBIG)
-        return cshm_fail_errno(error, result, "%s: cannot read the manifest", project);
-    out->stamp = cshm_stamp_of(&st);
-    out->changed = st.st_mtim;
-    out->uid = st.st_uid;
-    out->gid = st.st_gid;
-    out->mode = st.st_mode & 07777;
-    struct cshm_error why = {0};
-    if (result == -EFBIG)
-        return take_damaged(project, out, (cshm_fail(&why, result, "too large"), &why), error);
-    /* The peer truncates before it writes: nothing at all is an empty project only if it stays so. */
-    if (text.length == 0 && !is_settled(&out->changed))
-        return cshm_fail(error, -EAGAIN, "%s: the manifest is being written", project);
-    result = cshm_manifest_parse(text.bytes ? text.bytes : "", text.length, &out->tree, &why);
-    if (result == -ENOMEM)
-        return cshm_fail(error, result, "%s: out of memory", project);
-    return result < 0 ? take_damaged(project, out, &why, error) : 0;
+    struct reading reading = {0};
+    int result = load(store, project, &reading, out, error);
+    cshm_buffer_finish(&reading.manifest);
+    cshm_buffer_finish(&reading.journal);
+    return result;
 }
 
 void cshm_project_finish(struct cshm_project *project)
 {
     cshm_tree_destroy(project->tree);
     project->tree = NULL;
+    cshm_hands_finish(project);
 }
 
-int cshm_project_check(const struct cshm_store *store, const char *project,
-                       const struct cshm_stamp *stamp)
+int cshm_project_look(const struct cshm_store *store, const char *project,
+                      struct cshm_stamp *stamp, struct stat *st)
 {
     char name[CSHM_SEGMENT_NAME_SIZE];
+    struct stat own;
+    *stamp = (struct cshm_stamp){0};
     if (cshm_project_name_check(project) < 0)
         return -ENOENT;
+    st = st ? st : &own;
     cshm_manifest_name(project, name);
-    struct stat st;
-    if (fstatat(store->root_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+    if (fstatat(store->root_fd, name, st, AT_SYMLINK_NOFOLLOW) < 0) {
         int code = -errno;
         if (code == -ENOENT)
             cshm_store_revive(store); /* for the next look */
         return code;
     }
-    struct cshm_stamp now = cshm_stamp_of(&st);
+    *stamp = cshm_stamp_of(st);
+    struct stat journal;
+    cshm_journal_name(project, name);
+    if (fstatat(store->root_fd, name, &journal, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    stamp->journal_inode = journal.st_ino;
+    stamp->journal_size = journal.st_size;
+    return 0;
+}
+
+int cshm_project_check(const struct cshm_store *store, const char *project,
+                       const struct cshm_stamp *stamp)
+{
+    struct cshm_stamp now;
+    int result = cshm_project_look(store, project, &now, NULL);
+    if (result < 0)
+        return result;
     return cshm_stamp_equal(&now, stamp) ? 0 : -ESTALE;
+}
+
+bool cshm_project_is_bloated(const struct cshm_project *project)
+{
+    size_t spare = project->memory > BLOAT_LEAST ? project->memory : BLOAT_LEAST;
+    return project->tree && project->tree->arena.used - project->memory > spare;
 }
 
 enum cshm_array_state cshm_project_inspect(const struct cshm_store *store,
@@ -141,6 +265,8 @@ static int remove_with(const struct cshm_store *store, const char *name,
         if (result < 0)
             (void)cshm_fail_errno(error, result, "%s: cannot remove all segments", name);
     }
+    if (result == 0)
+        (void)cshm_journal_retire(store, name); /* without a manifest it is void anyway */
     cshm_pending_finish(store, &pending);
     return result;
 }

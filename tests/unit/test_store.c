@@ -402,6 +402,12 @@ static int change(struct place *place, struct cshm_project *project, enum cshm_c
     struct cshm_text path[2] = {cshm_text(first ? first : ""), cshm_text(second ? second : "")};
     struct cshm_change one = {.kind = kind, .path = path,
                               .depth = (size_t)(first != NULL) + (second != NULL)};
+    int result = project->tree ? cshm_project_change(place->store, "p", project, &one, NULL)
+                               : -ESTALE;
+    if (result != -ESTALE)
+        return result;
+    cshm_project_finish(project);
+    assert_int_equal(cshm_project_load(place->store, "p", project, NULL), 0);
     return cshm_project_change(place->store, "p", project, &one, NULL);
 }
 

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* What project.c and change.c share: replaying a journal, and the descriptors a writer keeps. */
+#ifndef CSHM_STORE_HANDS_H
+#define CSHM_STORE_HANDS_H
+
+#include "base/buffer.h"
+#include "store/project.h"
+#include "store/registry.h"
+
+/* As long as a project has a journal that is not folded; then the writer of 10,000 has none open.
+ */
+struct cshm_hands {
+    struct cshm_lock lock;
+    int journal_fd;      /* -1: none; open for appending, flock(LOCK_SH) */
+    ino_t journal_inode; /* of that */
+    off_t own_bytes;     /* what this process appended; less than there is: others did, too */
+};
+
+/*
+ * Applies the lines that `text`, the journal from project->journal_bytes on, begins with. 0 or
+ * -ENOMEM, after which the tree is of no use.
+ */
+int cshm_project_replay(struct cshm_project *project, const struct cshm_buffer *text);
+
+/* Applies one operation, its place found already, and tells the observer. */
+int cshm_project_apply(struct cshm_project *project, const struct cshm_operation *operation,
+                       struct cshm_operation_place *place);
+
+/* For a caller who holds the registry's lock and has just read the project. */
+int cshm_project_fold_locked(const struct cshm_store *store, const char *name,
+                             struct cshm_project *project, struct cshm_error *error);
+
+void cshm_hands_finish(struct cshm_project *project);
+
+#endif

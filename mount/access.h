@@ -36,6 +36,7 @@ struct access {
     int shm_fd;   /* the shared memory directory, to try passthrough in; borrowed */
     bool offered; /* INIT: the kernel has passthrough */
     _Atomic(enum access_mode) mode;
+    _Atomic bool by_ring; /* some request came through io_uring */
     char why[200]; /* one clause; fixed once decided */
 };
 

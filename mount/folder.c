@@ -105,6 +105,7 @@ static struct picture *take(struct folder *folder)
 static void *run(void *argument)
 {
     struct folder *folder = argument;
+    (void)pthread_setname_np(pthread_self(), "folder");
     (void)pthread_mutex_lock(&folder->lock);
     while (!folder->stopping) {
         bool recovering = folder->recover;

@@ -260,6 +260,7 @@ static void pause_a_moment(struct herald *herald)
 static void *run(void *argument)
 {
     struct herald *herald = argument;
+    (void)pthread_setname_np(pthread_self(), "herald");
     (void)pthread_mutex_lock(&herald->lock);
     while (!herald->stopping) {
         if (!herald->first && !herald->everything) {

@@ -20,6 +20,12 @@
 #define LIBFUSE_HAS_PASSTHROUGH 0
 #endif
 
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+#define LIBFUSE_HAS_IO_URING 1
+#else
+#define LIBFUSE_HAS_IO_URING 0
+#endif
+
 #ifndef FUSE_CAP_HANDLE_KILLPRIV_V2
 #define FUSE_CAP_HANDLE_KILLPRIV_V2 0
 #endif
@@ -83,10 +89,21 @@ static inline void libfuse_backing_use(struct fuse_file_info *file, int id)
 #endif
 }
 
+/* Whether the request came through a ring. */
+static inline bool libfuse_is_by_ring(fuse_req_t request)
+{
+#if LIBFUSE_HAS_IO_URING
+    return fuse_req_is_uring(request);
+#else
+    (void)request;
+    return false;
+#endif
+}
+
 /* The kernel asks anew about all names it knows. 0, or a negative errno: it cannot be told so. */
 static inline int libfuse_increment_epoch(struct fuse_session *session)
 {
-#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+#if LIBFUSE_HAS_IO_URING /* came with the same version */
     return fuse_lowlevel_notify_increment_epoch(session);
 #else
     (void)session;

@@ -42,6 +42,9 @@ const struct fuse_lowlevel_ops ops_table = {
 struct daemon *ops_daemon(fuse_req_t request)
 {
     struct daemon *daemon = fuse_req_userdata(request);
+    if (libfuse_is_by_ring(request) &&
+        !atomic_load_explicit(&daemon->access.by_ring, memory_order_relaxed))
+        atomic_store_explicit(&daemon->access.by_ring, true, memory_order_relaxed);
     (void)access_decide(&daemon->access, request);
     return daemon;
 }

@@ -21,6 +21,7 @@ struct words {
     char *access;
     char *source;
     int no_allow_other;
+    int no_io_uring;
     int clone_fd;
     unsigned max_threads;
 };
@@ -37,8 +38,8 @@ static const char usage[] =
     "  -v, --verbose        log what is done\n"
     "  -d, --debug          log every request (and -f)\n"
     "  -o OPTION[,...]      mount options: root=, shm_dir=, config=, access=,\n"
-    "                       no_allow_other, max_threads=N, clone_fd, and those of\n"
-    "                       libfuse and mount(8)\n"
+    "                       no_allow_other, max_threads=N, clone_fd, no_io_uring,\n"
+    "                       and those of libfuse and mount(8)\n"
     "  -h, --help           this text\n"
     "  -V, --version        version\n";
 
@@ -179,6 +180,7 @@ static const struct fuse_opt mount_options[] = {
     WORD("config=%s", config),
     WORD("access=%s", access),
     WORD("no_allow_other", no_allow_other),
+    WORD("no_io_uring", no_io_uring),
     WORD("clone_fd", clone_fd),
     WORD("max_threads=%u", max_threads),
     FUSE_OPT_KEY("defaults", FUSE_OPT_KEY_DISCARD),
@@ -217,6 +219,10 @@ static bool add_defaults(struct options *out, const struct words *words)
                  add_mount_option(out, "default_permissions");
     if (added && geteuid() == 0 && !words->no_allow_other)
         added = add_mount_option(out, "allow_other");
+    /* Where the kernel does not have it, or has it switched off, requests come by /dev/fuse. */
+    if (added && LIBFUSE_HAS_IO_URING && !words->no_io_uring)
+        added = add_mount_option(out, "io_uring");
+    out->io_uring = LIBFUSE_HAS_IO_URING && !words->no_io_uring;
     return added;
 }
 

@@ -17,6 +17,7 @@ struct options {
     bool foreground;
     bool verbose;
     bool clone_fd;
+    bool io_uring; /* asked for where libfuse knows it */
     unsigned max_threads;
     struct fuse_args fuse; /* the mount options, for libfuse and the kernel */
 };

@@ -21,6 +21,7 @@ struct session {
     struct fuse_session *fuse;
     const char *mountpoint;
     struct life *life;
+    bool wants_ring;
     pthread_t main_thread;
     _Atomic bool stopping; /* the loop has ended: what fails from now on is no failure to start */
     _Atomic bool failed;
@@ -114,6 +115,20 @@ static void say_ready(const struct session *session, enum access_mode mode)
         log_line(LOG_INFO, "%s", status);
 }
 
+/* With -v: whether requests come the fast way, and if not what to do about it. */
+static void say_transport(const struct session *session)
+{
+    if (atomic_load(&session->daemon->access.by_ring))
+        log_debug("requests come through io_uring");
+    else if (!LIBFUSE_HAS_IO_URING)
+        log_debug("requests come through /dev/fuse: io_uring needs libfuse 3.18");
+    else if (!session->wants_ring)
+        log_debug("requests come through /dev/fuse: no_io_uring");
+    else
+        log_debug("requests come through /dev/fuse; faster, with Linux 6.14 or newer, after: "
+                  "echo Y > /sys/module/fuse/parameters/enable_uring");
+}
+
 /*
  * Asks the mount a question, from a thread beside those that answer it. When that is done the
  * access mode is decided, and whoever waits for the mount may be told.
@@ -130,6 +145,7 @@ static void *start_up(void *argument)
     bool decided = mode == ACCESS_PASSTHROUGH || mode == ACCESS_SYMLINK;
     if (decided && asked == 0) {
         say_ready(session, mode);
+        say_transport(session);
         return NULL;
     }
     /* Unmounted or told to end already. libfuse 3.17 forgets that it was when its loop ends. */
@@ -227,6 +243,7 @@ int session_run(struct daemon *daemon, struct options *options, const char *moun
                               .fuse = fuse,
                               .mountpoint = mountpoint,
                               .life = life,
+                              .wants_ring = options->io_uring,
                               .main_thread = pthread_self()};
     hold_signals();
     set_up_signals();

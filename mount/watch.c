@@ -302,6 +302,7 @@ static bool wait_for_event(const struct watch *watch)
 static void *run(void *argument)
 {
     struct watch *watch = argument;
+    (void)pthread_setname_np(pthread_self(), "watch");
     while (wait_for_event(watch)) {
         see_events(watch);
         if (watch->registry < 0)

@@ -289,3 +289,19 @@ void difference_change(struct daemon *daemon, struct picture *picture,
         change_group(daemon, picture, node->parent, own);
     change_group(daemon, picture, place->group, false);
 }
+
+void difference_segment(struct daemon *daemon, const struct picture *picture, const char *segment)
+{
+    const struct cshm_node *node = cshm_tree_find_segment(picture->project.tree, segment);
+    for (; node; node = node->described->next_holder) {
+        struct inode *directory = directory_of(daemon, picture, node->parent);
+        struct inode *sidecar =
+            directory ? inode_find(&daemon->inodes, INODE_SIDECAR, directory, node->key) : NULL;
+        if (sidecar) {
+            herald_attributes(&daemon->herald, sidecar);
+            inode_drop(&daemon->inodes, sidecar, 1);
+        }
+        if (directory)
+            inode_drop(&daemon->inodes, directory, 1);
+    }
+}

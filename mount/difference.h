@@ -24,4 +24,10 @@ void difference_change(struct daemon *daemon, struct picture *picture,
                        const struct cshm_operation *operation,
                        const struct cshm_operation_place *place, bool own);
 
+/*
+ * A segment is not what it was: the attributes of the sidecars of all arrays that share it. Under
+ * the picture's lock for reading.
+ */
+void difference_segment(struct daemon *daemon, const struct picture *picture, const char *segment);
+
 #endif

@@ -14,6 +14,7 @@
 #include "base/names.h"
 #include "base/scope.h"
 #include "daemon.h"
+#include "difference.h"
 #include "log.h"
 #include "sight.h"
 #include "store/journal.h"
@@ -32,7 +33,7 @@ enum {
 
     /* A passthrough write is an event each; between two readings a writer's run into one. */
     PAUSE_NANOSECONDS = 2 * 1000 * 1000,
-    LOST_MILLISECONDS = 50,     /* how often a registry that is gone is looked for */
+    LOST_MILLISECONDS = 50,      /* how often a registry that is gone is looked for */
     SETTLED_MILLISECONDS = 2100, /* when a manifest that does not parse is damaged */
     ARRAYS_OF_SEGMENT = 16,
 };
@@ -141,8 +142,7 @@ static void see_writer(const struct watch *watch, const struct batch_item *item)
         folder_recover(&watch->daemon->folder);
 }
 
-static void look_at_journal(struct watch *watch, const char *project,
-                            const struct batch_item *item)
+static void look_at_journal(struct watch *watch, const char *project, const struct batch_item *item)
 {
     look_at_project(watch, project);
     see_writer(watch, item);
@@ -203,8 +203,8 @@ static void see_sidecar(struct daemon *daemon, struct inode *array)
     parent = array->parent;
     parent->references++;
     (void)pthread_mutex_unlock(&daemon->inodes.lock);
-    struct inode *sidecar = inode_find(&daemon->inodes, INODE_SIDECAR, parent,
-                                       (struct cshm_text){key, length});
+    struct inode *sidecar =
+        inode_find(&daemon->inodes, INODE_SIDECAR, parent, (struct cshm_text){key, length});
     if (sidecar) {
         herald_attributes(&daemon->herald, sidecar);
         inode_drop(&daemon->inodes, sidecar, 1);
@@ -238,11 +238,40 @@ static void see_array(struct daemon *daemon, struct inode *inode, uint32_t event
         see_sidecar(daemon, inode);
 }
 
+/* The project that a segment was made for: "cute-shm.P." and ten more. */
+static bool project_of_segment(const char *segment, char out[CSHM_PROJECT_NAME_MAX + 1])
+{
+    size_t length = strlen(segment);
+    if (!cshm_segment_name_valid(segment, length))
+        return false;
+    size_t start = strlen("cute-shm.");
+    length -= start + strlen(".0123456789");
+    memcpy(out, segment + start, length);
+    out[length] = '\0';
+    return true;
+}
+
+/* The sidecars of all arrays that share the segment, in the project that it was made for. */
+static void see_sidecars(struct daemon *daemon, const char *segment)
+{
+    char project[CSHM_PROJECT_NAME_MAX + 1];
+    struct picture *picture =
+        project_of_segment(segment, project) ? picture_find(&daemon->pictures, project) : NULL;
+    if (picture && picture_read(picture) == 0) {
+        difference_segment(daemon, picture, segment);
+        picture_unlock(picture);
+    }
+    picture_put(picture);
+}
+
 static void see_memory(struct watch *watch, const struct batch_item *item)
 {
     struct daemon *daemon = watch->daemon;
     struct inode *arrays[ARRAYS_OF_SEGMENT];
     size_t count = inode_find_arrays(&daemon->inodes, item->name, arrays, ARRAYS_OF_SEGMENT);
+    /* Writing changes no sidecar but by the length, and that is known of an array. */
+    if (count == 0 || item->events & ~(uint32_t)IN_MODIFY)
+        see_sidecars(daemon, item->name);
     for (size_t i = 0; i < count; i++) {
         see_array(daemon, arrays[i], item->events);
         inode_drop(&daemon->inodes, arrays[i], 1);

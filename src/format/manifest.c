@@ -248,7 +248,19 @@ static int64_t read_number(const struct cshm_value *table, const char *key)
 /* A generation is for the journal, and nothing that a person said of the project. */
 static bool says_more(const struct cshm_value *table)
 {
-    return !(table->table.count == 1 && cshm_value_get(table, "generation"));
+    size_t known = (cshm_value_get(table, "generation") != NULL) +
+                   (size_t)(cshm_value_get(table, "folded") != NULL);
+    return table->table.count == 0 || table->table.count > known;
+}
+
+static void read_generations(const struct cshm_value *table, struct cshm_project_facts *facts)
+{
+    const struct cshm_value *folded = cshm_value_get(table, "folded");
+    facts->generation = (uint64_t)read_number(table, "generation");
+    facts->folded_generation = (uint64_t)read_number(folded, "generation");
+    facts->folded_bytes = (uint64_t)read_number(folded, "bytes");
+    if (facts->folded_generation == 0 || facts->folded_bytes == 0)
+        facts->folded_generation = facts->folded_bytes = 0;
 }
 
 static int read_facts(struct reader *reader, const struct cshm_value *table)
@@ -257,7 +269,7 @@ static int read_facts(struct reader *reader, const struct cshm_value *table)
     if (!table || table->type != CSHM_VALUE_TABLE)
         return 0;
     facts->present = says_more(table);
-    facts->generation = (uint64_t)read_number(table, "generation");
+    read_generations(table, facts);
     const struct cshm_value *owner = cshm_value_get(table, "owner");
     facts->owner.pid = read_number(owner, "pid");
     if (facts->owner.pid > 0)
@@ -290,6 +302,41 @@ static int read_extension(struct reader *reader, const char *text, size_t length
     if (result == 0)
         result = cshm_notes_read(&reader->notes, cshm_value_get(&document, "node"), arena);
     return result < 0 ? fail_memory(reader) : 0;
+}
+
+/* The length of the part of the extension document before its nodes; 0 where that does not end. */
+static size_t measure_head(const char *text, size_t length)
+{
+    static const char node[] = "#~ [[";
+    size_t at = 0;
+    while (at < length) {
+        const char *newline = memchr(text + at, '\n', length - at);
+        size_t left = length - at;
+        if (left < EXTENSION_MARK_SIZE || memcmp(text + at, extension_mark, EXTENSION_MARK_SIZE) ||
+            (left >= sizeof node - 1 && memcmp(text + at, node, sizeof node - 1) == 0))
+            return at;
+        if (!newline)
+            return 0;
+        at = (size_t)(newline - text) + 1;
+    }
+    return 0;
+}
+
+int cshm_manifest_peek(const char *text, size_t length, struct cshm_project_facts *facts)
+{
+    CSHM_AUTO_BUFFER struct cshm_buffer head = CSHM_BUFFER_INIT;
+    struct cshm_arena arena = {0};
+    struct cshm_value document;
+    *facts = (struct cshm_project_facts){0};
+    int result = extract_extension(text, measure_head(text, length), &head);
+    if (result == 0 && head.length > 0)
+        result = cshm_toml_parse(head.bytes, head.length, &arena, &document, NULL);
+    if (result == 0 && head.length > 0)
+        read_generations(cshm_value_get(&document, "project"), facts);
+    cshm_arena_finish(&arena);
+    if (result == 0)
+        return facts->generation && facts->folded_generation ? 0 : -EINVAL;
+    return result == -ENOMEM ? result : -EINVAL;
 }
 
 /* --- All of it --------------------------------------------------------------------------- */

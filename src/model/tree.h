@@ -85,9 +85,11 @@ struct cshm_project_facts {
     const char *source;  /* the file it was loaded from, as given */
     const char *created; /* RFC 3339 */
     struct cshm_owner_process owner;
-    uint64_t generation;
+    uint64_t generation;        /* another one whenever the manifest is another one; 0: not said */
+    uint64_t folded_generation; /* it is the manifest of that generation ... */
+    uint64_t folded_bytes;      /* ... and so much of its journal, and nothing else; 0: not said */
     int persistent; /* 1, 0, or -1 when not said */
-    bool present;   /* there is a [project] table that says more than a generation */
+    bool present;   /* there is a [project] table that says more than these three */
 };
 
 /* Arrays by the name of their segment: open addressing, the first holder of each. */

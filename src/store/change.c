@@ -36,27 +36,29 @@ struct commit {
 
 /* --- Descriptors ------------------------------------------------------------------------------ */
 
-static struct cshm_hands *hands_of(struct cshm_project *project)
+struct cshm_hands *cshm_hands_of(struct cshm_project *project)
 {
     if (project->hands)
         return project->hands;
     project->hands = calloc(1, sizeof *project->hands);
     if (project->hands)
-        *project->hands = (struct cshm_hands){.lock = CSHM_LOCK_NONE, .journal_fd = -1};
+        *project->hands =
+            (struct cshm_hands){.lock = CSHM_LOCK_NONE, .journal_fd = -1, .reading_fd = -1};
     return project->hands;
 }
 
-static void let_go_of_journal(struct cshm_project *project)
+void cshm_hands_let_go_of_journal(struct cshm_project *project)
 {
     if (!project->hands)
         return;
     cshm_close_fd(&project->hands->journal_fd);
+    cshm_close_fd(&project->hands->reading_fd);
     project->hands->own_bytes = 0;
 }
 
 void cshm_hands_finish(struct cshm_project *project)
 {
-    let_go_of_journal(project);
+    cshm_hands_let_go_of_journal(project);
     if (project->hands)
         cshm_lock_finish(&project->hands->lock);
     free(project->hands);
@@ -66,7 +68,7 @@ void cshm_hands_finish(struct cshm_project *project)
 static int begin(const struct cshm_store *store, struct cshm_project *project,
                  struct cshm_error *error)
 {
-    struct cshm_hands *hands = hands_of(project);
+    struct cshm_hands *hands = cshm_hands_of(project);
     return hands ? cshm_lock_take(store, &hands->lock, error)
                  : cshm_fail(error, -ENOMEM, "out of memory");
 }
@@ -78,36 +80,33 @@ static void end(struct cshm_project *project)
         return;
     if (project->hands->journal_fd >= 0)
         cshm_lock_release(&project->hands->lock);
+    else if (project->hands->reading_fd >= 0)
+        cshm_lock_finish(&project->hands->lock);
     else
         cshm_hands_finish(project);
 }
 
 /* --- The manifest anew ------------------------------------------------------------------------ */
 
-static int render(struct cshm_tree *tree, uint64_t generation, struct cshm_buffer *text)
-{
-    uint64_t before = tree->facts.generation;
-    tree->facts.generation = generation;
-    int result = cshm_manifest_render(tree, text);
-    if (result < 0)
-        tree->facts.generation = before;
-    return result;
-}
-
 static int replace(const struct commit *commit, struct stat *st)
 {
     struct cshm_project *project = commit->project;
-    uint64_t before = project->tree->facts.generation;
+    struct cshm_project_facts *facts = &project->tree->facts;
+    const struct cshm_project_facts before = *facts;
     uint64_t generation;
     if (getrandom(&generation, sizeof generation, 0) != sizeof generation)
         return -EIO;
+    /* Who folds, adds nothing: who followed the journal to its end has no need to read it all. */
+    facts->folded_generation = commit->what ? 0 : before.generation;
+    facts->folded_bytes = commit->what ? 0 : (uint64_t)project->journal_bytes;
+    facts->generation = (generation & INT64_MAX) | 1; /* TOML integers are signed */
     CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
-    int result = render(project->tree, (generation & INT64_MAX) | 1, &text);
+    int result = cshm_manifest_render(project->tree, &text);
     if (result == 0)
         result = cshm_registry_replace(commit->store, commit->name, &text, project->uid,
                                        project->gid, project->mode, st);
     if (result < 0)
-        project->tree->facts.generation = before;
+        *facts = before;
     return result;
 }
 
@@ -124,7 +123,7 @@ static void retire(const struct commit *commit)
         else
             (void)unlinkat(commit->store->root_fd, name, 0);
     }
-    let_go_of_journal(project);
+    cshm_hands_let_go_of_journal(project);
     project->journal_bytes = 0;
     project->journal_ended = false;
 }
@@ -166,8 +165,9 @@ static off_t journal_limit(const struct cshm_project *project)
  */
 static bool can_append(const struct cshm_project *project)
 {
-    return project->tree->facts.generation != 0 && project->stamp.size > SMALL_MANIFEST &&
-           !project->journal_ended && project->journal_bytes == project->stamp.journal_size;
+    return project->tree->facts.generation != 0 &&
+           (project->deferred || project->stamp.size > SMALL_MANIFEST) && !project->journal_ended &&
+           project->journal_bytes == project->stamp.journal_size;
 }
 
 static int open_journal(const struct commit *commit)
@@ -177,7 +177,7 @@ static int open_journal(const struct commit *commit)
     ino_t there = project->stamp.journal_inode;
     if (hands->journal_fd >= 0 && hands->journal_inode == there)
         return 0;
-    let_go_of_journal(project);
+    cshm_hands_let_go_of_journal(project);
     struct stat st;
     int result = cshm_journal_open(commit->store, commit->name, there == 0, project->uid,
                                    project->gid, project->mode, &hands->journal_fd, &st);
@@ -213,13 +213,15 @@ static int write_down(const struct commit *commit)
                                      commit->release.count, &line);
     if (result == -ENOMEM)
         return cshm_fail(commit->error, result, "out of memory");
-    if (result < 0 || project->journal_bytes + (off_t)line.length > journal_limit(project) ||
-        open_journal(commit) < 0)
+    if (result < 0 || open_journal(commit) < 0)
         return rewrite(commit);
     result = append(commit, &line);
-    if (result == 0)
-        (void)cshm_release_unlink(commit->store, commit->name, project->uid, &commit->release);
-    return result;
+    if (result < 0)
+        return result;
+    (void)cshm_release_unlink(commit->store, commit->name, project->uid, &commit->release);
+    if (project->journal_bytes > journal_limit(project)) /* what fails here can be done later */
+        (void)cshm_project_fold_locked(commit->store, commit->name, project, NULL);
+    return 0;
 }
 
 /* --- Commits ------------------------------------------------------------------------------------
@@ -269,7 +271,7 @@ static int commit_locked(struct commit *commit, struct cshm_operation_place *pla
         result = write_down(commit);
     if (result < 0) {
         commit->project->stamp = (struct cshm_stamp){0};
-        let_go_of_journal(commit->project);
+        cshm_hands_let_go_of_journal(commit->project);
     }
     cshm_release_finish(&commit->release);
     return result;

@@ -439,6 +439,7 @@ static int put_manifest(struct cshm_draft *draft, const struct old *old)
         return -EIO;
     if (!draft->is_into)
         tree->facts.present = true;
+    tree->facts.folded_generation = tree->facts.folded_bytes = 0;
     tree->facts.generation = (generation & INT64_MAX) | 1; /* TOML integers are signed */
     CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
     int result = cshm_manifest_render(tree, &text);

@@ -11,10 +11,16 @@
  */
 struct cshm_hands {
     struct cshm_lock lock;
-    int journal_fd;      /* -1: none; open for appending, flock(LOCK_SH) */
+    int journal_fd;      /* -1: none; open for appending and reading, flock(LOCK_SH) */
     ino_t journal_inode; /* of that */
-    off_t own_bytes;     /* what this process appended; less than there is: others did, too */
+    int reading_fd;      /* -1: none; of who only follows: what is left in a journal that is gone */
+    ino_t reading_inode;
+    off_t own_bytes; /* what this process appended; less than there is: others did, too */
 };
+
+/* NULL: out of memory. */
+struct cshm_hands *cshm_hands_of(struct cshm_project *project);
+void cshm_hands_let_go_of_journal(struct cshm_project *project);
 
 /*
  * Applies the lines that `text`, the journal from project->journal_bytes on, begins with. 0 or

@@ -51,7 +51,13 @@ static int open_checked(const struct cshm_store *store, const char *project, uid
     return 0;
 }
 
-static int read_from(int fd, off_t from, struct cshm_buffer *out)
+int cshm_journal_open_to_read(const struct cshm_store *store, const char *project, uid_t owner,
+                              int *fd, struct stat *st)
+{
+    return open_checked(store, project, owner, O_RDONLY, fd, st);
+}
+
+int cshm_journal_read_from(int fd, off_t from, struct cshm_buffer *out)
 {
     char piece[16 * 1024];
     cshm_buffer_clear(out);
@@ -73,7 +79,7 @@ int cshm_journal_read(const struct cshm_store *store, const char *project, uid_t
 {
     CSHM_AUTO_FD int fd = -1;
     int result = open_checked(store, project, owner, O_RDONLY, &fd, st);
-    return result < 0 ? result : read_from(fd, from, text);
+    return result < 0 ? result : cshm_journal_read_from(fd, from, text);
 }
 
 int cshm_journal_open(const struct cshm_store *store, const char *project, bool make, uid_t uid,
@@ -84,10 +90,10 @@ int cshm_journal_open(const struct cshm_store *store, const char *project, bool 
     CSHM_AUTO_FD int opened = -1;
     int result = 0;
     if (!make) {
-        result = open_checked(store, project, uid, O_WRONLY | O_APPEND, &opened, st);
+        result = open_checked(store, project, uid, O_RDWR | O_APPEND, &opened, st);
     } else {
         opened = openat(store->root_fd, name,
-                        O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+                        O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         result = opened < 0 ? -errno : cshm_registry_give(opened, uid, gid, mode);
         if (result == 0 && fstat(opened, st) < 0)
             result = -errno;

@@ -21,8 +21,17 @@ void cshm_journal_name(const char *project, char out[CSHM_SEGMENT_NAME_SIZE]);
 int cshm_journal_project(const char *file_name, char out[CSHM_PROJECT_NAME_MAX + 1]);
 
 /*
- * Reads what is there from offset `from` on, up to CSHM_JOURNAL_SIZE_MAX bytes. `owner` is the
- * manifest's, (uid_t)-1: any. -ENOENT; -EPERM when it is void by what it is; other negative errno.
+ * Opens it for reading. `owner` is the manifest's, (uid_t)-1: any. -ENOENT; -EPERM when it is void
+ * by what it is; other negative errno.
+ */
+int cshm_journal_open_to_read(const struct cshm_store *store, const char *project, uid_t owner,
+                              int *fd, struct stat *st);
+
+/* What of it is there from offset `from` on, up to CSHM_JOURNAL_SIZE_MAX bytes. */
+int cshm_journal_read_from(int fd, off_t from, struct cshm_buffer *text);
+
+/*
+ * Both: reads what is there from offset `from` on, up to CSHM_JOURNAL_SIZE_MAX bytes.
  * `st` is of the file read, taken before it was.
  */
 int cshm_journal_read(const struct cshm_store *store, const char *project, uid_t owner, off_t from,

@@ -139,6 +139,8 @@ struct cshm_project {
                             cshm_project_fold() is to be called soon */
     bool journal_ended;  /* a line could not be applied: nothing behind it counts */
     struct cshm_observer observer; /* set by the caller after loading; loading clears it */
+    bool deferred; /* likewise: who changes it promises to fold within a second, so a small manifest
+                      need not be rewritten at every change (which takes thirty times as long) */
     struct cshm_hands *hands;
     size_t memory; /* that the tree took when it was loaded */
 };
@@ -164,10 +166,11 @@ int cshm_project_look(const struct cshm_store *store, const char *project,
                       struct cshm_stamp *stamp, struct stat *st);
 
 /*
- * Brings a loaded project up to date where only its journal grew: reads and applies what is new, in
- * time of that. 0; -ENOENT; -ESTALE when it has to be loaded again (nothing was changed then);
- * -ENOMEM and other errors of reading (it has to be loaded again as well). The caller keeps others
- * off `project` meanwhile. Needs no lock of the registry.
+ * Brings a loaded project up to date where only its journal grew, or was folded: reads and applies
+ * what is new, in time of that. 0; -ENOENT; -ESTALE when it has to be loaded again (what was applied
+ * by then did happen); -ENOMEM and other errors of reading (it has to be loaded again as well).
+ * The caller keeps others off `project` meanwhile. Needs no lock of the registry. A descriptor of
+ * the journal is kept until it is folded.
  */
 int cshm_project_follow(const struct cshm_store *store, const char *name,
                         struct cshm_project *project, struct cshm_error *error);

@@ -72,7 +72,9 @@ static inline bool same_facts(const struct cshm_project_facts *a,
 {
     return same_string(a->source, b->source) && same_string(a->created, b->created) &&
            a->owner.pid == b->owner.pid && a->owner.start == b->owner.start &&
-           a->generation == b->generation && a->persistent == b->persistent &&
+           a->generation == b->generation &&
+           a->folded_generation == b->folded_generation && a->folded_bytes == b->folded_bytes &&
+           a->persistent == b->persistent &&
            a->present == b->present;
 }
 

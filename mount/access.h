@@ -37,7 +37,7 @@ struct access {
     bool offered; /* INIT: the kernel has passthrough */
     _Atomic(enum access_mode) mode;
     _Atomic bool by_ring; /* some request came through io_uring */
-    char why[200]; /* one clause; fixed once decided */
+    char why[200];        /* one clause; fixed once decided */
 };
 
 void access_init(struct access *access, enum access_wish wish, int shm_fd);

@@ -135,8 +135,7 @@ void census_leave(struct census *census, const struct cshm_node *node)
     for (const struct cshm_node *n = node; n; n = cshm_node_walk(n, node)) {
         const char *segment = cshm_node_segment(n);
         if (n->type == CSHM_NODE_GROUP && n->parent && census->groups) {
-            struct census_groups *slot =
-                group_slot(census->groups, census->groups_size, n->parent);
+            struct census_groups *slot = group_slot(census->groups, census->groups_size, n->parent);
             slot->count -= slot->count > 0;
         } else if (segment && n->described->next_holder && census_is_first(census, n)) {
             add_orphan(census, segment); /* nobody moves up: numbers stay what they are */

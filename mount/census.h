@@ -2,7 +2,8 @@
 /*
  * Counts that st_nlink and inode numbers need and that must not be counted anew for each request:
  * the groups in a group, and which array was the first of those that share a segment. Made
- * when a project is loaded, kept right by each operation in time that does not depend on its size. Not thread-safe: goes with the picture's lock.
+ * when a project is loaded, kept right by each operation in time that does not depend on its size.
+ * Not thread-safe: goes with the picture's lock.
  */
 #ifndef MOUNT_CENSUS_H
 #define MOUNT_CENSUS_H

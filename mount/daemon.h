@@ -22,7 +22,8 @@
  * Where nobody watches for them, directories' names not at all, so that a project that comes or
  * goes is seen by the next look with all that is in it, and the rest for a moment, for a listing
  * with details looks at each file three times. An open is checked in any case (ESTALE), and what
- * is not there is never believed.
+ * is not there is never believed. Links' names not at all: nobody checks when one is followed, and
+ * who follows a stale one meets no segment.
  */
 #define BELIEF_SECONDS   (24.0 * 3600)
 #define BELIEF_UNWATCHED 0.02

@@ -96,7 +96,7 @@ static void compare_sidecar(const struct comparison *c, struct inode *directory,
     if (!sidecar)
         return;
     struct sight sight = {.picture = c->picture, .node = new};
-    if (new && new->type != CSHM_NODE_GROUP)
+    if (new &&new->type != CSHM_NODE_GROUP)
         entries_of(c->picture, new, &sight.looks);
     if (!sight.looks.sidecar) {
         char name[CSHM_FSNAME_MAX + sizeof ENTRIES_META];
@@ -151,8 +151,7 @@ static void compare_group(const struct comparison *c, struct inode *directory,
 {
     size_t kept = 0;
     bool came_or_went = false;
-    cshm_for_each_child(child, old)
-    {
+    cshm_for_each_child (child, old) {
         struct cshm_node *same = cshm_node_child(new, child->key);
         kept += same != NULL;
         came_or_went |= !compare_child(c, directory, child, same);

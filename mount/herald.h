@@ -46,8 +46,8 @@ void herald_init(struct herald *herald, struct inode_table *inodes, struct ghost
 int herald_start(struct herald *herald, struct fuse_session *session);
 
 /*
- * The kernel has asked for the root's attributes. Not before may they be dropped: it takes no answer
- * that is under way then, and a root it knows nothing of is closed to everybody.
+ * The kernel has asked for the root's attributes. Not before may they be dropped: it takes no
+ * answer that is under way then, and a root it knows nothing of is closed to everybody.
  */
 void herald_greet(struct herald *herald);
 
@@ -69,8 +69,8 @@ void herald_attributes(struct herald *herald, struct inode *inode);
 
 /*
  * The sidecar of the array `stem` went with it, by a change of our own. Its remover, who has seen
- * both names, mostly goes on to remove it himself (ghost.h) and the kernel then knows: so it is told
- * a moment later, and only if need be.
+ * both names, mostly goes on to remove it himself (ghost.h) and the kernel then knows: so it is
+ * told a moment later, and only if need be.
  */
 void herald_sidecar_gone(struct herald *herald, struct inode *directory, const char *stem,
                          struct inode *inode);

@@ -66,8 +66,7 @@ static int add_projects(struct daemon *daemon, struct listing *listing)
         const char *name = projects.names[i];
         if (!picture_is_listed(&daemon->pictures, name))
             continue;
-        uint64_t number =
-            inode_number_hashed(FUSE_ROOT_ID, INODE_DIRECTORY, cshm_text(name));
+        uint64_t number = inode_number_hashed(FUSE_ROOT_ID, INODE_DIRECTORY, cshm_text(name));
         result = add(listing, name, number, S_IFDIR);
     }
     cshm_names_finish(&projects);

@@ -26,8 +26,8 @@ void ops_getattr(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
 void ops_readlink(fuse_req_t request, fuse_ino_t id);
 void ops_statfs(fuse_req_t request, fuse_ino_t id);
 
-/* How long the kernel may believe what it is told of an inode. */
-double ops_belief(struct daemon *daemon, const struct inode *inode);
+/* How long the kernel may believe what it is told. */
+double ops_belief(struct daemon *daemon);
 
 /*
  * Attributes of an inode by itself, as getattr gives them, and how long they may be believed. 0 or

@@ -108,8 +108,8 @@ static void leave_ghost(struct daemon *daemon, struct inode *directory, const ch
     ghost_leave(&daemon->ghosts, directory, cshm_text(name), pid, attributes);
     if (strlen(name) > CSHM_FSNAME_MAX || cshm_fsname_decode(name, key, &length) < 0)
         length = 0; /* a long name, known by its hash: then without the inode */
-    struct inode *sidecar = inode_find(&daemon->inodes, INODE_SIDECAR, directory,
-                                       (struct cshm_text){key, length});
+    struct inode *sidecar =
+        inode_find(&daemon->inodes, INODE_SIDECAR, directory, (struct cshm_text){key, length});
     if (sidecar || length == 0) /* the kernel may know it */
         herald_sidecar_gone(&daemon->herald, directory, name, sidecar);
     if (sidecar)
@@ -225,8 +225,8 @@ static int remove_directory(struct daemon *daemon, struct inode *directory, cons
     if (at_top && cshm_project_name_check(name) < 0)
         return -ENOENT;
     do
-        result = at_top ? try_remove_project(daemon, name)
-                        : try_remove_group(daemon, directory, name);
+        result =
+            at_top ? try_remove_project(daemon, name) : try_remove_group(daemon, directory, name);
     while (result == -ESTALE && attempt++ < ATTEMPTS);
     return result;
 }

@@ -20,28 +20,25 @@ void ops_init(void *userdata, struct fuse_conn_info *connection)
 /* --- Lookup -------------------------------------------------------------------------------------
  */
 
-double ops_belief(struct daemon *daemon, const struct inode *inode)
+double ops_belief(struct daemon *daemon)
 {
-    if (watch_is_on(&daemon->watch))
-        return BELIEF_SECONDS;
-    /* Who follows a stale link meets no segment. */
-    bool is_link =
-        inode->kind == INODE_ARRAY && atomic_load(&daemon->access.mode) == ACCESS_SYMLINK;
-    return is_link ? 0.0 : BELIEF_UNWATCHED;
+    return watch_is_on(&daemon->watch) ? BELIEF_SECONDS : BELIEF_UNWATCHED;
 }
 
 /* What was found is the kernel's now. `whole`: nothing is wrong with it. */
 static void fill_entry(struct daemon *daemon, const struct inode *inode, bool whole,
                        struct fuse_entry_param *out)
 {
+    bool is_link =
+        inode->kind == INODE_ARRAY && atomic_load(&daemon->access.mode) == ACCESS_SYMLINK;
+    bool is_directory = inode->kind == INODE_DIRECTORY;
     out->ino = inode_id(&daemon->inodes, inode);
     /* A segment that is missing may come back, and of files that are made there is no word. */
-    out->attr_timeout = whole ? ops_belief(daemon, inode) : 0.0;
+    out->attr_timeout = whole ? ops_belief(daemon) : 0.0;
     /* The name of a directory is looked up again at each step of a path, and that brings its
      * attributes along; believing those for a moment saves asking for them once more. */
-    bool is_directory = inode->kind == INODE_DIRECTORY;
-    out->entry_timeout =
-        is_directory && !watch_is_on(&daemon->watch) ? 0.0 : ops_belief(daemon, inode);
+    bool name_too = !is_link && (!is_directory || watch_is_on(&daemon->watch));
+    out->entry_timeout = name_too ? ops_belief(daemon) : 0.0;
 }
 
 static int resolve_project(struct daemon *daemon, const char *name, struct fuse_entry_param *out)
@@ -192,8 +189,9 @@ static int attributes_of_gone(struct daemon *daemon, fuse_req_t request, struct 
         out->st_nlink = 0;
         return 0;
     }
-    if (inode->kind == INODE_SIDECAR && ghost_seen(&daemon->ghosts, inode->parent, inode_name(inode),
-                                                   fuse_req_ctx(request)->pid, out))
+    if (inode->kind == INODE_SIDECAR &&
+        ghost_seen(&daemon->ghosts, inode->parent, inode_name(inode), fuse_req_ctx(request)->pid,
+                   out))
         return 0;
     return why;
 }
@@ -201,7 +199,7 @@ static int attributes_of_gone(struct daemon *daemon, fuse_req_t request, struct 
 int ops_attributes(struct daemon *daemon, fuse_req_t request, struct inode *inode, struct stat *out,
                    double *belief)
 {
-    *belief = ops_belief(daemon, inode);
+    *belief = ops_belief(daemon);
     if (inode->kind == INODE_ROOT)
         return sight_root_attributes(daemon, out);
     struct sight sight;

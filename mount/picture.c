@@ -91,11 +91,32 @@ static void remember_failure(struct picture *picture, const struct stat *looked,
     picture->retry_later = retry_later;
 }
 
+/*
+ * Whether somebody has the manifest open for writing: the peer writes in place, and half of what it
+ * writes may parse well. The kernel knows, and says so to whoever asks for a read lease (the owner,
+ * or root); others have to judge by the text.
+ */
+static bool is_being_written(const struct picture *picture)
+{
+    char file[CSHM_SEGMENT_NAME_SIZE];
+    cshm_manifest_name(picture->name, file);
+    CSHM_AUTO_FD int fd =
+        openat(picture->all->store->root_fd, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
+        return errno == EAGAIN;
+    (void)fcntl(fd, F_SETLEASE, F_UNLCK);
+    return false;
+}
+
 static bool failed_before(const struct picture *picture)
 {
     struct stat st;
     if (!picture->tried || look_at_manifest(picture->all, picture->name, &st) < 0)
         return false;
+    if (picture->busy)
+        return is_being_written(picture);
     struct cshm_stamp stamp = cshm_stamp_of(&st);
     return cshm_stamp_equal(&stamp, &picture->tried_stamp) &&
            !(picture->retry_later && has_settled(&st));
@@ -143,33 +164,17 @@ static int show_loaded(struct picture *picture, struct cshm_project *fresh, bool
     return 0;
 }
 
-/*
- * Whether somebody has the manifest open for writing: the peer writes in place, and half of what it
- * writes may parse well. The kernel knows, and says so to whoever asks for a read lease (the owner,
- * or root); others have to judge by the text.
- */
-static bool is_being_written(const struct picture *picture)
-{
-    char file[CSHM_SEGMENT_NAME_SIZE];
-    cshm_manifest_name(picture->name, file);
-    CSHM_AUTO_FD int fd = openat(picture->all->store->root_fd, file,
-                                 O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
-        return errno == EAGAIN;
-    (void)fcntl(fd, F_SETLEASE, F_UNLCK);
-    return false;
-}
-
-static int read_manifest(const struct picture *picture, struct cshm_project *out,
+static int read_manifest(struct picture *picture, struct cshm_project *out,
                          struct cshm_error *error)
 {
-    int result = is_being_written(picture) ? -EAGAIN : 0;
+    picture->busy = is_being_written(picture);
+    int result = picture->busy ? -EAGAIN : 0;
     if (result == 0)
         result = cshm_project_load(picture->all->store, picture->name, out, error);
-    if (result == 0 && is_being_written(picture))
+    if (result == 0 && is_being_written(picture)) {
+        picture->busy = true;
         result = -EAGAIN;
+    }
     if (result < 0)
         cshm_project_finish(out);
     return result;
@@ -181,7 +186,7 @@ static int load(struct picture *picture)
     struct cshm_project fresh = {0};
     struct cshm_error error = {0};
     struct stat looked = {0};
-    picture->tried = false;
+    picture->tried = picture->busy = false;
     int result = look_at_manifest(picture->all, picture->name, &looked);
     if (result == 0)
         result = read_manifest(picture, &fresh, &error);
@@ -205,7 +210,8 @@ static int load(struct picture *picture)
     return show_loaded(picture, &fresh, closed);
 }
 
-/* Only the journal grew, mostly. `loading` is held. 0, or what picture_refresh_loading() goes on by. */
+/* Only the journal grew, mostly. `loading` is held. 0, or what picture_refresh_loading() goes on
+ * by. */
 static int follow(struct picture *picture)
 {
     if (picture->unsure || picture->closed || picture->project.damaged)

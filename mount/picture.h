@@ -39,11 +39,12 @@ struct picture {
     struct cshm_project project;
     struct census census;
     const struct cshm_node *own; /* what a request of ours is changing this moment */
-    uint64_t generation; /* another number: node pointers of before are void */
+    uint64_t generation;         /* another number: node pointers of before are void */
 
     /* A manifest that was tried and is not shown; guarded by `loading`. */
     bool tried;
     struct cshm_stamp tried_stamp;
+    bool busy;        /* somebody had it open for writing */
     bool retry_later; /* half-written: parse it again 2 s after its last change */
 };
 

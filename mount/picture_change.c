@@ -115,7 +115,8 @@ static void settle(struct picture *picture, int result)
     picture->own = NULL;
     picture->generation++;
     if (result < 0 && result != -ESTALE)
-        picture->unsure = cshm_project_check(picture->all->store, picture->name, &project->stamp) < 0;
+        picture->unsure =
+            cshm_project_check(picture->all->store, picture->name, &project->stamp) < 0;
     else if (cshm_project_is_bloated(project))
         picture->unsure = true;
     if (project->journal_bytes > 0)
@@ -163,8 +164,7 @@ int picture_fold(struct picture *picture, struct cshm_error *error)
     (void)pthread_mutex_lock(&picture->loading);
     if (picture->shown && picture->project.journal_bytes > 0) {
         (void)pthread_rwlock_wrlock(&picture->lock);
-        result =
-            cshm_project_fold(picture->all->store, picture->name, &picture->project, error);
+        result = cshm_project_fold(picture->all->store, picture->name, &picture->project, error);
         picture->generation++;
         if (result < 0)
             picture->unsure = true;

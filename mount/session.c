@@ -64,7 +64,8 @@ static void set_up_signals(void)
     (void)signal(SIGIO, SIG_IGN); /* somebody opens a manifest that is just looked at (picture.c) */
 }
 
-/* Ends the loop. libfuse forgets what it is told before it runs, and looks only when it is woken. */
+/* Ends the loop. libfuse forgets what it is told before it runs, and looks only when it is woken.
+ */
 static void end_loop(struct session *session)
 {
     while (!atomic_load(&session->stopping)) {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,7 @@ enum {
     REGISTRY_EVENTS = IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_MOVED_FROM | IN_MOVED_TO |
                       IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR,
     MEMORY_EVENTS = IN_MODIFY | IN_ATTRIB | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR,
+    PARENT_EVENTS = IN_DELETE | IN_ONLYDIR,
     SELF_EVENTS = IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT,
 
     /* A passthrough write is an event each; between two readings a writer's run into one. */
@@ -47,7 +49,7 @@ static int watch_directory(const struct watch *watch, int fd, uint32_t events)
 {
     char path[64];
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    int descriptor = inotify_add_watch(watch->fd, path, events);
+    int descriptor = inotify_add_watch(watch->fd, path, events | IN_MASK_ADD);
     return descriptor < 0 ? -errno : descriptor;
 }
 
@@ -67,6 +69,17 @@ static int watch_registry(struct watch *watch)
     return fstat(store->root_fd, &st) < 0 || st.st_nlink == 0 ? -ENOENT : 0;
 }
 
+static int watch_parent(struct watch *watch)
+{
+    char *path = strdup(watch->daemon->store->root);
+    int descriptor =
+        path ? inotify_add_watch(watch->fd, dirname(path), PARENT_EVENTS | IN_MASK_ADD) : -1;
+    int code = -errno;
+    free(path);
+    watch->parent = descriptor;
+    return descriptor < 0 ? code : 0;
+}
+
 static int begin(struct watch *watch)
 {
     watch->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
@@ -77,12 +90,15 @@ static int begin(struct watch *watch)
         return result;
     watch->memory = result;
     result = watch_registry(watch);
-    return result == -ENOENT ? 0 : result;
+    if (result == 0 || result == -ENOENT)
+        result = watch_parent(watch);
+    return result;
 }
 
 void watch_init(struct watch *watch, struct daemon *daemon)
 {
-    *watch = (struct watch){.daemon = daemon, .fd = -1, .end = {-1, -1}, .registry = -1};
+    *watch =
+        (struct watch){.daemon = daemon, .fd = -1, .end = {-1, -1}, .registry = -1, .parent = -1};
     int result = begin(watch);
     if (result < 0) {
         log_line(LOG_WARNING, "changes by others cannot be watched (inotify: %s): %s",
@@ -176,6 +192,14 @@ static void lose_registry(struct watch *watch)
         (void)inotify_rm_watch(watch->fd, watch->registry);
     watch->registry = -1;
     atomic_store(&watch->on, false);
+}
+
+/* Some directory entry beside the registry, or the registry itself, was removed. */
+static void see_parent(struct watch *watch)
+{
+    struct stat st;
+    if (fstat(watch->daemon->store->root_fd, &st) < 0 || st.st_nlink == 0)
+        lose_registry(watch);
 }
 
 static void find_registry(struct watch *watch)
@@ -284,9 +308,12 @@ static void see_memory(struct watch *watch, const struct batch_item *item)
 static void see_item(void *context, const struct batch_item *item)
 {
     struct watch *watch = context;
+    /* Two of the three may be the same directory, and then have one watch. */
     if (item->descriptor == watch->memory && item->name[0])
         see_memory(watch, item);
-    else if (item->descriptor == watch->registry && item->events & SELF_EVENTS)
+    if (item->descriptor == watch->parent && item->events & PARENT_EVENTS)
+        see_parent(watch);
+    if (item->descriptor == watch->registry && item->events & SELF_EVENTS)
         lose_registry(watch);
     else if (item->descriptor == watch->registry)
         see_registry(watch, item);

@@ -15,10 +15,12 @@ struct daemon;
 
 struct watch {
     struct daemon *daemon;
-    int fd;     /* inotify; -1: none */
-    int end[2]; /* a pipe: closed for writing, the thread ends */
+    int fd;       /* inotify; -1: none */
+    int end[2];   /* a pipe: closed for writing, the thread ends */
     int registry; /* watch descriptors; -1: not watched */
     int memory;
+    int parent; /* of the registry: there is no word of a directory's own removal while it is open
+                 */
     _Atomic bool on;
     bool running;
     pthread_t thread;

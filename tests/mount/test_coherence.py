@@ -59,7 +59,9 @@ def test_a_warm_stat_asks_nobody(talkative):
     for _ in range(3):
         for path in paths:
             os.lstat(path)
-    assert requests(talkative)[before:] == []
+    asked = requests(talkative)[before:]
+    links = sum(os.path.islink(path) for path in paths)  # a stale one would lead nowhere, so these are asked for
+    assert asked == ["LOOKUP"] * (3 * links)
 
 
 def test_a_warm_listing_with_details_asks_nothing_per_entry(talkative):
@@ -69,7 +71,8 @@ def test_a_warm_listing_with_details_asks_nothing_per_entry(talkative):
     before = len(requests(talkative))
     tools.run("ls", "-lR", talkative / "p")
     asked = requests(talkative)[before:]
-    assert {"LOOKUP", "GETXATTR", "LISTXATTR", "READLINK"} & set(asked) == set()
+    assert {"GETXATTR", "LISTXATTR"} & set(asked) == set()
+    assert talkative.symlinks or "LOOKUP" not in asked
     assert asked.count("GETATTR") <= asked.count("OPENDIR")
 
 
@@ -94,6 +97,8 @@ def test_a_change_of_one_array_leaves_the_others_believed(talkative, place):
     os.utime(place.segment("p", "a"), (1, 1))
     wait_until(lambda: os.stat(talkative / "p/a").st_mtime == 1, "the new time")
     quiet(talkative)
+    if talkative.symlinks:
+        paths = [path for path in paths if not os.path.islink(path)]
     before = len(requests(talkative))
     for path in paths:
         if not path.endswith(("/p/a", "/p/a.meta")):
@@ -412,7 +417,7 @@ def test_more_events_than_the_queue_holds(unstarted, place, sample):
     unstarted.eventually(lambda: set(os.listdir(unstarted / "p")) == {".meta", "a", "a.meta"}, "the new project")
     unstarted.eventually(lambda: not os.path.lexists(unstarted / "p/one"), "the old arrays leaving")
     sees(unstarted, "st_mode", "p/a", 0o100644)
-    assert "too many changes" in unstarted.text()
+    unstarted.eventually(lambda: "too many changes" in unstarted.text(), "the word of it in the log")
     for other in others:
         other.unlink()
     unstarted.stop()

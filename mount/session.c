@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "guard.h"
 #include "log.h"
 #include "ops.h"
 
@@ -223,6 +224,17 @@ static int serve(struct session *session, const struct options *options)
     return result < 0 || atomic_load(&session->failed) ? 1 : 0;
 }
 
+static int serve_guarded(struct session *session, const struct options *options)
+{
+    pid_t guard = guard_start(session->mountpoint);
+    if (guard < 0)
+        log_debug("%s: nobody will abort the connection if this process is killed: %s",
+                  session->mountpoint, strerror((int)-guard));
+    int status = serve(session, options);
+    guard_stop(guard);
+    return status;
+}
+
 static int cannot_mount(const char *mountpoint)
 {
     bool usable = access("/dev/fuse", R_OK | W_OK) == 0;
@@ -248,7 +260,7 @@ int session_run(struct daemon *daemon, struct options *options, const char *moun
                               .main_thread = pthread_self()};
     hold_signals();
     set_up_signals();
-    int status = fuse_session_mount(fuse, mountpoint) == 0 ? serve(&session, options)
+    int status = fuse_session_mount(fuse, mountpoint) == 0 ? serve_guarded(&session, options)
                                                            : cannot_mount(mountpoint);
     stop_threads(daemon);
     fuse_session_destroy(fuse);

@@ -52,9 +52,10 @@ def quiet(mount):
 def test_a_warm_stat_asks_nobody(talkative):
     paths = list(everything(talkative))
     assert len(paths) > 8
-    for path in paths:
-        os.lstat(path)
-    quiet(talkative)
+    for _ in range(2):
+        for path in paths:
+            os.lstat(path)
+        quiet(talkative)
     before = len(requests(talkative))
     for _ in range(3):
         for path in paths:
@@ -92,6 +93,7 @@ def test_opening_for_reading_is_one_round_trip(talkative):
 def test_a_change_of_one_array_leaves_the_others_believed(talkative, place):
     """Only what changed is asked about again."""
     paths = list(everything(talkative))
+    quiet(talkative)
     for path in paths:
         os.lstat(path)
     os.utime(place.segment("p", "a"), (1, 1))

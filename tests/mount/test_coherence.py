@@ -2,13 +2,14 @@
 """The kernel believes what it was told for a day, and yet everybody sees every change: exactly that is invalidated."""
 
 import os
+import pwd
 import re
 import shutil
 
 import numpy as np
 import pytest
 
-from support import freezing, h5, toml_text, tools, users
+from support import freezing, h5, mounting, toml_text, tools, users
 from support.waiting import wait_until
 
 REQUEST = re.compile(r"opcode: (\w+) ")
@@ -423,3 +424,41 @@ def test_more_events_than_the_queue_holds(unstarted, place, sample):
     for other in others:
         other.unlink()
     unstarted.stop()
+
+
+def test_without_inotify_changes_are_seen_all_the_same(fuse_device):
+    """The limit on inotify instances is each user's, so this is a user that nobody else is."""
+    if not users.is_root():
+        pytest.skip("needs to be another user")
+    somebody = next((entry for entry in pwd.getpwall() if entry.pw_name in ("games", "news", "lp")), None)
+    if not somebody:
+        pytest.skip("needs a user that fusermount3 can name")
+    identity = users.Identity(somebody.pw_uid, somebody.pw_gid)
+    access = mounting.Access("somebody-symlink", mounting.SYMLINK, False, identity)
+    reason = mounting.why_not(access)
+    if reason:
+        pytest.skip(reason)
+    place = mounting.Place(access.identity)
+    mount = mounting.Mount(place, access)
+    taken = []
+
+    def body():
+        taken.extend(freezing.all_inotify_instances())
+        mount.start()
+        assert "inotify" in mount.text()
+        place.publish("p", {"x": np.arange(3)})
+        assert set(os.listdir(mount / "p")) == {"x", "x.meta"}
+        assert os.stat(mount / "p/x").st_size == 24
+        place.publish("p", {"x": np.arange(5), "y": np.arange(1)})
+        mount.eventually(lambda: (mount / "p/y").exists(), "the new array")
+        mount.eventually(lambda: os.stat(mount / "p/x").st_size == 40, "the new size")
+
+    try:
+        access.identity.run(body)
+    finally:
+        for fd in taken:
+            os.close(fd)
+        mount.finish()
+        for name in place.segments():
+            (place.shm / name).unlink()
+        place.finish(strict=False)

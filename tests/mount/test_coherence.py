@@ -339,6 +339,38 @@ def test_an_open_gets_the_new_segment_of_the_same_name(deaf, place):
     assert (deaf / "p/a").read_bytes() == bytes(range(96))
 
 
+def test_an_open_gets_the_new_segment_while_the_old_one_is_open(deaf, place):
+    with open(deaf / "p/a", "rb") as old:
+        place.write_file(place.shm / "new", bytes(range(96)))
+        (place.shm / "new").rename(place.segment("p", "a"))
+        assert (deaf / "p/a").read_bytes() == bytes(range(96))
+        assert old.read() == np.arange(12).tobytes()
+
+
+def test_an_open_goes_by_the_name_that_the_segment_has_now(deaf, place):
+    """The same memory under another name, and the manifest says so."""
+    segment = place.segment("p", "a")
+    other = segment.with_name("cute-shm.p.ABCDEFGHIJ")
+    segment.rename(other)
+    text = place.manifest_path("p").read_text()
+    place.manifest_path("p").write_text(text.replace(segment.name, other.name))
+    assert (deaf / "p/a").read_bytes() == np.arange(12).tobytes()
+
+
+def test_an_open_goes_by_the_owner_that_the_manifest_has_now(mount, place):
+    if mount.access.name != "root-passthrough":
+        pytest.skip("needs to stop a thread, and files to open")
+    tree = place.publish("q", {"x": np.arange(3)})
+    mine = place.shm / tree["x"]["shm_name"], place.manifest_path("q")
+    for file in mine:
+        os.chown(file, users.NOBODY, users.NOBODY)
+    os.stat(mount / "q/x")
+    with freezing.frozen(mount.process, "watch"):
+        for file in mine:
+            os.chown(file, 0, 0)
+        assert (mount / "q/x").read_bytes() == np.arange(3).tobytes()
+
+
 def test_an_open_of_what_is_gone_fails(deaf, place):
     place.segment("p", "a").unlink()
     with pytest.raises(FileNotFoundError):

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the daemon is made of, and its beginning and end; between them: session.c. */
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -102,6 +103,18 @@ static void raise_file_limit(void)
     }
 }
 
+/*
+ * By default each thread would get memory of its own to leave holes in, and what a listing of
+ * 100,000 entries took would not be given back.
+ */
+static void limit_memory(void)
+{
+    enum { ARENAS = 2, LARGE_BYTES = 64 * 1024 };
+    (void)mallopt(M_ARENA_MAX, ARENAS);
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
+}
+
 static int fail(const struct cshm_error *error)
 {
     log_line(LOG_ERR, "%s", error->text);
@@ -140,6 +153,7 @@ int main(int argc, char **argv)
     int status = outcome == OPTIONS_WRONG ? 2 : 0;
     if (outcome == OPTIONS_RUN) {
         log_begin(options.verbose);
+        limit_memory();
         status = run(&options);
     }
     options_finish(&options);

@@ -8,6 +8,7 @@
 #define MOUNT_OPS_H
 
 #include "daemon.h"
+#include "sight.h"
 
 extern const struct fuse_lowlevel_ops ops_table;
 
@@ -42,6 +43,11 @@ int ops_attributes(struct daemon *daemon, fuse_req_t request, struct inode *inod
  */
 int ops_resolve(struct daemon *daemon, fuse_req_t request, struct inode *parent, const char *name,
                 struct fuse_entry_param *out);
+
+/* The same where the directory, no root, is in sight already; ghosts are not. Before sight_end().
+ */
+int ops_resolve_seen(struct daemon *daemon, struct inode *directory, const struct sight *sight,
+                     const char *name, struct fuse_entry_param *out);
 
 /* ops_directory.c */
 void ops_opendir(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file);

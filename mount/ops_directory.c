@@ -95,25 +95,58 @@ static bool is_dots(const char *name)
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
+/* One reading of a directory. */
+struct reading {
+    fuse_req_t request;
+    struct daemon *daemon;
+    struct inode *directory;
+    const struct listing *listing;
+    struct sight sight; /* with attributes, of a project or group: what is there now */
+    bool seen;
+    bool plus;
+};
+
+static int resolve(const struct reading *reading, const char *name, struct fuse_entry_param *out)
+{
+    if (reading->seen)
+        return ops_resolve_seen(reading->daemon, reading->directory, &reading->sight, name, out);
+    return ops_resolve(reading->daemon, reading->request, reading->directory, name, out);
+}
+
 /*
  * With the attributes of what is there now. An entry without them (the dots, and what went
  * meanwhile) has no inode and is no lookup.
  */
-static size_t add_plus(fuse_req_t request, struct daemon *daemon, struct inode *directory,
-                       char *buffer, size_t room, const struct listing *listing, size_t i)
+static size_t add_plus(const struct reading *reading, char *buffer, size_t room, size_t i)
 {
-    const char *name = listing_name(listing, i);
+    const struct listing_entry *listed = &reading->listing->entries[i];
+    const char *name = listing_name(reading->listing, i);
     struct fuse_entry_param entry;
-    size_t size = fuse_add_direntry_plus(request, NULL, 0, name, NULL, 0);
+    size_t size = fuse_add_direntry_plus(reading->request, NULL, 0, name, NULL, 0);
     if (size > room)
         return size;
-    if (is_dots(name) || ops_resolve(daemon, request, directory, name, &entry) < 0)
+    if (is_dots(name) || resolve(reading, name, &entry) < 0)
         memset(&entry, 0, sizeof entry);
     if (entry.ino == 0) {
-        entry.attr.st_ino = listing->entries[i].number;
-        entry.attr.st_mode = listing->entries[i].type;
+        entry.attr.st_ino = listed->number;
+        entry.attr.st_mode = listed->type;
     }
-    return fuse_add_direntry_plus(request, buffer, room, name, &entry, (off_t)(i + 1));
+    return fuse_add_direntry_plus(reading->request, buffer, room, name, &entry, (off_t)(i + 1));
+}
+
+static size_t fill(const struct reading *reading, char *buffer, size_t size, off_t offset)
+{
+    size_t used = 0;
+    for (size_t i = (size_t)offset; i < reading->listing->count; i++) {
+        size_t room = size - used;
+        size_t needed = reading->plus
+                            ? add_plus(reading, buffer + used, room, i)
+                            : add_plain(reading->request, buffer + used, room, reading->listing, i);
+        if (needed > room)
+            break;
+        used += needed;
+    }
+    return used;
 }
 
 static void read_directory(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset,
@@ -124,22 +157,23 @@ static void read_directory(fuse_req_t request, fuse_ino_t id, size_t size, off_t
     struct directory_handle *handle = handle_of(file);
     if (offset == 0)
         rewind_listing(daemon, directory, handle);
-    struct listing *listing = handle->listing;
-    listing->served = true;
+    handle->listing->served = true;
     char *buffer = malloc(size);
     if (!buffer) {
         ops_reply_result(request, -ENOMEM);
         return;
     }
-    size_t used = 0;
-    for (size_t i = (size_t)offset; i < listing->count; i++) {
-        size_t room = size - used;
-        size_t needed = plus ? add_plus(request, daemon, directory, buffer + used, room, listing, i)
-                             : add_plain(request, buffer + used, room, listing, i);
-        if (needed > room)
-            break;
-        used += needed;
-    }
+    struct reading reading = {.request = request,
+                              .daemon = daemon,
+                              .directory = directory,
+                              .listing = handle->listing,
+                              .plus = plus};
+    /* Once for all entries: each would look whether the manifest is still the same one. */
+    reading.seen = plus && directory->kind != INODE_ROOT &&
+                   sight_begin(daemon, directory, &reading.sight) == 0;
+    size_t used = fill(&reading, buffer, size, offset);
+    if (reading.seen)
+        sight_end(&reading.sight);
     (void)fuse_reply_buf(request, buffer, used);
     free(buffer);
 }

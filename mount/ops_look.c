@@ -107,6 +107,30 @@ static bool array_is_back(struct cshm_node *group, const char *name)
     return cshm_node_child_by_fsname(group, stem) != NULL;
 }
 
+int ops_resolve_seen(struct daemon *daemon, struct inode *directory, const struct sight *sight,
+                     const char *name, struct fuse_entry_param *out)
+{
+    memset(out, 0, sizeof *out);
+    struct entry entry;
+    entry_find(sight->picture, sight->node, name, &entry);
+    if (entry.kind == ENTRY_NONE)
+        return -ENOENT;
+    struct inode *inode = sight_enter(daemon, directory, sight->picture, &entry);
+    if (!inode)
+        return -ENOMEM;
+    /* The same sight, seen from the child. */
+    struct sight child = *sight;
+    child.node = entry.node;
+    child.looks = entry.looks;
+    child.directory = directory;
+    int result = sight_attributes(daemon, inode, &child, &out->attr);
+    if (result == 0)
+        fill_entry(daemon, inode, !entry.looks.state, out);
+    else
+        inode_drop(&daemon->inodes, inode, 1);
+    return result;
+}
+
 static int resolve_entry(struct daemon *daemon, fuse_req_t request, struct inode *directory,
                          const char *name, struct fuse_entry_param *out)
 {
@@ -114,31 +138,10 @@ static int resolve_entry(struct daemon *daemon, fuse_req_t request, struct inode
     int result = sight_begin(daemon, directory, &sight);
     if (result < 0)
         return result;
-    struct entry entry;
-    entry_find(sight.picture, sight.node, name, &entry);
-    struct inode *inode = NULL;
-    if (entry.kind != ENTRY_NONE) {
-        inode = sight_enter(daemon, directory, sight.picture, &entry);
-        result = inode ? 0 : -ENOMEM;
-    } else {
-        result = array_is_back(sight.node, name) ? -ENOENT : 1;
-    }
-    if (result == 0) {
-        /* The same sight, seen from the child. */
-        struct sight child = sight;
-        child.node = entry.node;
-        child.looks = entry.looks;
-        child.directory = directory;
-        result = sight_attributes(daemon, inode, &child, &out->attr);
-    }
+    result = ops_resolve_seen(daemon, directory, &sight, name, out);
+    bool haunted = result == -ENOENT && !array_is_back(sight.node, name);
     sight_end(&sight);
-    if (result == 1)
-        return resolve_ghost(daemon, request, directory, name, out);
-    if (result == 0)
-        fill_entry(daemon, inode, !entry.looks.state, out);
-    else if (inode)
-        inode_drop(&daemon->inodes, inode, 1);
-    return result;
+    return haunted ? resolve_ghost(daemon, request, directory, name, out) : result;
 }
 
 int ops_resolve(struct daemon *daemon, fuse_req_t request, struct inode *parent, const char *name,

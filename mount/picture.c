@@ -51,6 +51,11 @@ static bool has_settled(const struct stat *st)
            (age == SETTLED_SECONDS && now.tv_nsec >= st->st_mtim.tv_nsec);
 }
 
+static bool is_large(const struct cshm_project *project)
+{
+    return project->tree && project->tree->node_count > MANY_NODES;
+}
+
 /* Puts `fresh` (or nothing) in the place of what is shown; `loading` is held. */
 static void show(struct picture *picture, const struct cshm_project *fresh,
                  const struct census *census, bool closed)
@@ -72,12 +77,11 @@ static void show(struct picture *picture, const struct cshm_project *fresh,
         observer->replaced(observer->context, picture, had ? &old : NULL,
                            fresh ? &picture->project : NULL);
     census_finish(&old_census);
-    if (had) {
-        bool large = old.tree && old.tree->node_count > MANY_NODES;
+    bool large = is_large(&old) || (fresh && is_large(&picture->project));
+    if (had)
         cshm_project_finish(&old);
-        if (large)
-            (void)malloc_trim(0);
-    }
+    if (large) /* so was what was needed to read it */
+        (void)malloc_trim(0);
 }
 
 /*

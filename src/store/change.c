@@ -5,6 +5,7 @@
  * after it was applied leaves the tree ahead of the disk, and the stamp says so.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -42,8 +43,8 @@ struct cshm_hands *cshm_hands_of(struct cshm_project *project)
         return project->hands;
     project->hands = calloc(1, sizeof *project->hands);
     if (project->hands)
-        *project->hands =
-            (struct cshm_hands){.lock = CSHM_LOCK_NONE, .journal_fd = -1, .reading_fd = -1};
+        *project->hands = (struct cshm_hands){
+            .lock = CSHM_LOCK_NONE, .journal_fd = -1, .reading_fd = -1, .pinned_fd = -1};
     return project->hands;
 }
 
@@ -53,6 +54,7 @@ void cshm_hands_let_go_of_journal(struct cshm_project *project)
         return;
     cshm_close_fd(&project->hands->journal_fd);
     cshm_close_fd(&project->hands->reading_fd);
+    cshm_close_fd(&project->hands->pinned_fd);
     project->hands->own_bytes = 0;
 }
 
@@ -63,6 +65,31 @@ void cshm_hands_finish(struct cshm_project *project)
         cshm_lock_finish(&project->hands->lock);
     free(project->hands);
     project->hands = NULL;
+}
+
+int cshm_hands_pin(const struct cshm_store *store, const char *name, struct cshm_project *project,
+                   bool locked)
+{
+    char file[CSHM_SEGMENT_NAME_SIZE];
+    struct stat st;
+    cshm_journal_name(name, file);
+    project->stamp.journal_inode = 0;
+    project->stamp.journal_size = 0;
+    CSHM_AUTO_FD int fd = openat(store->root_fd, file, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -errno;
+    struct cshm_hands *hands = cshm_hands_of(project);
+    if (!hands)
+        return -ENOMEM;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (!locked && (st.st_nlink == 0 || cshm_journal_counts(&st, project->uid)))
+        return -EAGAIN;
+    cshm_close_fd(&hands->pinned_fd);
+    hands->pinned_fd = cshm_steal_fd(&fd);
+    project->stamp.journal_inode = st.st_ino;
+    project->stamp.journal_size = st.st_size;
+    return 0;
 }
 
 static int begin(const struct cshm_store *store, struct cshm_project *project,
@@ -80,7 +107,7 @@ static void end(struct cshm_project *project)
         return;
     if (project->hands->journal_fd >= 0)
         cshm_lock_release(&project->hands->lock);
-    else if (project->hands->reading_fd >= 0)
+    else if (project->hands->reading_fd >= 0 || project->hands->pinned_fd >= 0)
         cshm_lock_finish(&project->hands->lock);
     else
         cshm_hands_finish(project);
@@ -140,9 +167,9 @@ static int rewrite(const struct commit *commit)
     if (result == 0) {
         (void)cshm_release_unlink(commit->store, commit->name, project->uid, &commit->release);
         retire(commit);
-        /* Where the old journal could not be removed, its stamp stays. */
-        result = cshm_project_look(commit->store, commit->name, &project->stamp, &st);
+        project->stamp = cshm_stamp_of(&st);
         project->changed = st.st_mtim;
+        result = cshm_hands_pin(commit->store, commit->name, project, true);
     }
     cshm_pending_finish(commit->store, &pending);
     return result < 0 ? cshm_fail_errno(commit->error, result, "%s: cannot replace the manifest",

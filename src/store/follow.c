@@ -73,7 +73,10 @@ static int own_journal(const struct cshm_project *project, ino_t inode)
     return -1;
 }
 
-/* The same, opened and kept if need be. -EPERM where it is void by what it is; -ESTALE. */
+/*
+ * The same, opened and kept if need be. -EPERM where it is void by what it is; -EAGAIN where
+ * another one is there this moment.
+ */
 static int open_journal(const struct cshm_store *store, const char *name,
                         struct cshm_project *project, ino_t inode)
 {
@@ -86,9 +89,15 @@ static int open_journal(const struct cshm_store *store, const char *name,
     cshm_close_fd(&hands->reading_fd);
     int result = cshm_journal_open_to_read(store, name, project->uid, &hands->reading_fd, &st);
     if (result < 0)
-        return result == -EPERM ? result : -ESTALE;
+        return result == -ENOENT ? -EAGAIN : result;
     hands->reading_inode = st.st_ino;
-    return st.st_ino == inode ? 0 : -ESTALE; /* another one this moment */
+    /* The same number may be another file's by now, of a manifest that came later. */
+    struct cshm_stamp now;
+    result = cshm_project_look(store, name, &now, NULL);
+    if (result == 0 && st.st_ino == inode && cshm_stamp_same_manifest(&now, &project->stamp))
+        return 0;
+    cshm_close_fd(&hands->reading_fd);
+    return -EAGAIN;
 }
 
 /* Applies what is new in the journal that is there now. */
@@ -98,10 +107,15 @@ static int read_news(const struct cshm_store *store, const char *name, struct cs
     CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
     int result = open_journal(store, name, project, now->journal_inode);
     if (result == -EPERM && project->journal_bytes == 0)
-        return 0;
+        return cshm_hands_pin(store, name, project, false);
     if (result < 0)
         return result == -EPERM ? -ESTALE : result;
     int fd = own_journal(project, now->journal_inode);
+    struct stat st; /* of this file, before it is read: `now` may be of one that is gone */
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    project->stamp.journal_inode = st.st_ino;
+    project->stamp.journal_size = st.st_size;
     result = cshm_journal_read_from(fd, project->journal_bytes, &text);
     off_t before = project->journal_bytes;
     if (result == 0)
@@ -189,6 +203,8 @@ static int follow(const struct cshm_store *store, const char *name, struct cshm_
     if (project->journal_bytes > 0 &&
         (now->journal_inode != before->journal_inode || now->journal_size < project->journal_bytes))
         return -ESTALE;
+    project->stamp.journal_inode = 0;
+    project->stamp.journal_size = 0;
     return now->journal_inode ? read_news(store, name, project, now) : 0;
 }
 
@@ -204,8 +220,6 @@ int cshm_project_follow(const struct cshm_store *store, const char *name,
         if (project->tree && cshm_stamp_equal(&now, &project->stamp))
             return 0;
         result = follow(store, name, project, &now);
-        if (result == 0)
-            project->stamp = now;
     }
     if (result == -EAGAIN)
         result = -ESTALE;

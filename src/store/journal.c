@@ -33,6 +33,12 @@ int cshm_journal_project(const char *file_name, char out[CSHM_PROJECT_NAME_MAX +
     return 0;
 }
 
+bool cshm_journal_counts(const struct stat *st, uid_t owner)
+{
+    /* Another name would be of a file that somebody else has for something else. */
+    return S_ISREG(st->st_mode) && st->st_nlink == 1 && (owner == (uid_t)-1 || st->st_uid == owner);
+}
+
 static int open_checked(const struct cshm_store *store, const char *project, uid_t owner, int flags,
                         int *fd, struct stat *st)
 {
@@ -44,8 +50,9 @@ static int open_checked(const struct cshm_store *store, const char *project, uid
         return errno == ELOOP || errno == ENXIO || errno == EISDIR ? -EPERM : -errno;
     if (fstat(opened, st) < 0)
         return -errno;
-    /* Another name would be of a file that somebody else has for something else. */
-    if (!S_ISREG(st->st_mode) || st->st_nlink != 1 || (owner != (uid_t)-1 && st->st_uid != owner))
+    if (st->st_nlink == 0)
+        return -ENOENT; /* folded this moment */
+    if (!cshm_journal_counts(st, owner))
         return -EPERM;
     *fd = cshm_steal_fd(&opened);
     return 0;

@@ -20,6 +20,9 @@
 void cshm_journal_name(const char *project, char out[CSHM_SEGMENT_NAME_SIZE]);
 int cshm_journal_project(const char *file_name, char out[CSHM_PROJECT_NAME_MAX + 1]);
 
+/* Whether a journal is not void by what it is. */
+bool cshm_journal_counts(const struct stat *st, uid_t owner);
+
 /*
  * Opens it for reading. `owner` is the manifest's, (uid_t)-1: any. -ENOENT; -EPERM when it is void
  * by what it is; other negative errno.

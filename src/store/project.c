@@ -37,8 +37,8 @@ static bool is_settled(const struct timespec *changed)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    double age = (double)(now.tv_sec - changed->tv_sec) +
-                 (double)(now.tv_nsec - changed->tv_nsec) / 1e9;
+    double age =
+        (double)(now.tv_sec - changed->tv_sec) + (double)(now.tv_nsec - changed->tv_nsec) / 1e9;
     return age >= SETTLED_SECONDS || age < -SETTLED_SECONDS; /* a clock that was set back */
 }
 
@@ -63,34 +63,30 @@ struct reading {
     struct stat st;
     struct cshm_stamp stamp;
     struct timespec changed;
+    int journal_fd; /* -1: none that counts */
+    bool is_void;   /* there is one that does not count by what it is */
 };
 
-/*
- * A journal that is void by what it is, is one without lines. Its stamp is taken before it is read:
- * what comes later is a change.
- */
+/* Its stamp is taken before it is read: what comes later is a change. */
 static int read_journal(const struct cshm_store *store, const char *project,
                         struct reading *reading)
 {
     struct stat st;
-    int result =
-        cshm_journal_read(store, project, reading->st.st_uid, 0, &reading->journal, &st);
+    cshm_close_fd(&reading->journal_fd);
+    cshm_buffer_clear(&reading->journal);
     reading->stamp = cshm_stamp_of(&reading->st);
     reading->changed = reading->st.st_mtim;
-    if (result == 0) {
-        reading->stamp.journal_inode = st.st_ino;
-        reading->stamp.journal_size = st.st_size;
-        reading->changed = st.st_mtim;
+    int result =
+        cshm_journal_open_to_read(store, project, reading->st.st_uid, &reading->journal_fd, &st);
+    reading->is_void = result == -EPERM;
+    if (result == -ENOENT || result == -EPERM)
         return 0;
-    }
-    cshm_buffer_clear(&reading->journal);
-    if (result == -EPERM) {
-        struct cshm_stamp now;
-        result = cshm_project_look(store, project, &now, NULL);
-        reading->stamp.journal_inode = now.journal_inode;
-        reading->stamp.journal_size = now.journal_size;
-    }
-    return result == -ENOENT ? 0 : result;
+    if (result < 0)
+        return result;
+    reading->stamp.journal_inode = st.st_ino;
+    reading->stamp.journal_size = st.st_size;
+    reading->changed = st.st_mtim;
+    return cshm_journal_read_from(reading->journal_fd, 0, &reading->journal);
 }
 
 /*
@@ -114,6 +110,21 @@ static int read_both(const struct cshm_store *store, const char *project, struct
     return -EAGAIN;
 }
 
+static int take_journal(const struct cshm_store *store, const char *project,
+                        struct reading *reading, struct cshm_project *out)
+{
+    if (reading->is_void)
+        return cshm_hands_pin(store, project, out, false);
+    if (reading->journal_fd < 0)
+        return 0;
+    struct cshm_hands *hands = cshm_hands_of(out);
+    if (!hands)
+        return -ENOMEM;
+    hands->reading_inode = reading->stamp.journal_inode;
+    hands->reading_fd = cshm_steal_fd(&reading->journal_fd);
+    return 0;
+}
+
 static void take_stat(struct cshm_project *out, const struct reading *reading)
 {
     out->stamp = reading->stamp;
@@ -125,15 +136,32 @@ static void take_stat(struct cshm_project *out, const struct reading *reading)
     out->mode = reading->st.st_mode & 07777;
 }
 
-static int parse_both(const char *project, const struct reading *reading,
-                      struct cshm_project *out, struct cshm_error *error)
+static int read_and_take(const struct cshm_store *store, const char *project,
+                         struct reading *reading, struct cshm_project *out)
+{
+    int result = -EAGAIN;
+    for (int attempt = 0; attempt < READ_ATTEMPTS && result == -EAGAIN; attempt++) {
+        result = read_both(store, project, reading);
+        if (result < 0 && result != -EFBIG)
+            return result;
+        take_stat(out, reading);
+        if (result == 0)
+            result = take_journal(store, project, reading, out);
+    }
+    return result;
+}
+
+static int parse_both(const char *project, const struct reading *reading, struct cshm_project *out,
+                      struct cshm_error *error)
 {
     struct cshm_error why = {0};
     const struct cshm_buffer *text = &reading->manifest;
-    /* The peer truncates before it writes: nothing at all is an empty project only if it stays so. */
+    /* The peer truncates before it writes: nothing at all is an empty project only if it stays so.
+     */
     if (text->length == 0 && !is_settled(&out->changed))
         return cshm_fail(error, -EAGAIN, "%s: the manifest is being written", project);
-    int result = cshm_manifest_parse(text->bytes ? text->bytes : "", text->length, &out->tree, &why);
+    int result =
+        cshm_manifest_parse(text->bytes ? text->bytes : "", text->length, &out->tree, &why);
     if (result < 0 && result != -ENOMEM)
         return take_damaged(project, out, &why, error);
     if (result == 0)
@@ -151,28 +179,28 @@ static int parse_both(const char *project, const struct reading *reading,
 static int load(const struct cshm_store *store, const char *project, struct reading *reading,
                 struct cshm_project *out, struct cshm_error *error)
 {
-    int result = read_both(store, project, reading);
+    int result = read_and_take(store, project, reading, out);
     if (result == -ENOENT)
         return cshm_fail(error, result, "%s: no such project in %s", project, store->root);
     if (result < 0 && result != -EFBIG)
         return cshm_fail_errno(error, result, "%s: cannot read the manifest", project);
-    take_stat(out, reading);
     struct cshm_error why = {0};
     if (result == -EFBIG)
         return take_damaged(project, out, (cshm_fail(&why, result, "too large"), &why), error);
     return parse_both(project, reading, out, error);
 }
 
-int cshm_project_load(const struct cshm_store *store, const char *project,
-                      struct cshm_project *out, struct cshm_error *error)
+int cshm_project_load(const struct cshm_store *store, const char *project, struct cshm_project *out,
+                      struct cshm_error *error)
 {
     *out = (struct cshm_project){0};
     if (cshm_project_name_check(project) < 0)
         return cshm_fail(error, -ENOENT, "%s: not the name of a project", project);
-    struct reading reading = {0};
+    struct reading reading = {.journal_fd = -1};
     int result = load(store, project, &reading, out, error);
     cshm_buffer_finish(&reading.manifest);
     cshm_buffer_finish(&reading.journal);
+    cshm_close_fd(&reading.journal_fd);
     return result;
 }
 
@@ -183,15 +211,23 @@ void cshm_project_finish(struct cshm_project *project)
     cshm_hands_finish(project);
 }
 
-int cshm_project_look(const struct cshm_store *store, const char *project,
-                      struct cshm_stamp *stamp, struct stat *st)
+/*
+ * The journal first: no manifest comes back, so if the manifest is the same afterwards, it was when
+ * the journal was looked at. The other way round a fold in between would pass for "nothing new".
+ */
+int cshm_project_look(const struct cshm_store *store, const char *project, struct cshm_stamp *stamp,
+                      struct stat *st)
 {
     char name[CSHM_SEGMENT_NAME_SIZE];
     struct stat own;
+    struct stat journal = {0};
     *stamp = (struct cshm_stamp){0};
     if (cshm_project_name_check(project) < 0)
         return -ENOENT;
     st = st ? st : &own;
+    cshm_journal_name(project, name);
+    if (fstatat(store->root_fd, name, &journal, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
+        return -errno;
     cshm_manifest_name(project, name);
     if (fstatat(store->root_fd, name, st, AT_SYMLINK_NOFOLLOW) < 0) {
         int code = -errno;
@@ -200,10 +236,6 @@ int cshm_project_look(const struct cshm_store *store, const char *project,
         return code;
     }
     *stamp = cshm_stamp_of(st);
-    struct stat journal;
-    cshm_journal_name(project, name);
-    if (fstatat(store->root_fd, name, &journal, AT_SYMLINK_NOFOLLOW) < 0)
-        return errno == ENOENT ? 0 : -errno;
     stamp->journal_inode = journal.st_ino;
     stamp->journal_size = journal.st_size;
     return 0;
@@ -242,7 +274,8 @@ enum cshm_array_state cshm_project_inspect(const struct cshm_store *store,
                                            : CSHM_ARRAY_BROKEN;
 }
 
-/* --- Removing one whole ---------------------------------------------------------------------------- */
+/* --- Removing one whole
+ * ---------------------------------------------------------------------------- */
 
 /* The manifest goes first: from then on nobody finds the segments, and a kill leaves the rest to
  * whoever next cleans up after the dead. */

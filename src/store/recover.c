@@ -16,8 +16,8 @@ static bool is_to_be_left(const struct cshm_store *store, const char *name)
     CSHM_AUTO_FD int fd =
         openat(store->root_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
-    if (fd < 0)
-        return errno != ELOOP;
+    if (fd < 0) /* a link goes, if this user may remove it */
+        return errno != ELOOP || geteuid() != 0;
     return fstat(fd, &st) < 0 || (geteuid() != 0 && st.st_uid != geteuid()) ||
            (S_ISREG(st.st_mode) && flock(fd, LOCK_EX | LOCK_NB) < 0);
 }

@@ -246,6 +246,11 @@ static int fill_temporary(int fd, const struct cshm_buffer *text, uid_t uid, gid
     int result = cshm_file_write(fd, text->bytes, text->length);
     if (result < 0)
         return result;
+    /* A file may get the inode number of the last but one, and most file systems' own clocks stand
+     * still for milliseconds: readers would take it for the one they know. */
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {0}};
+    if (clock_gettime(CLOCK_REALTIME, &times[1]) < 0 || futimens(fd, times) < 0)
+        return -errno;
     return cshm_registry_give(fd, uid, gid, mode);
 }
 

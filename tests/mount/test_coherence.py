@@ -2,13 +2,14 @@
 """The kernel believes what it was told for a day, and yet everybody sees every change: exactly that is invalidated."""
 
 import os
+import pwd
 import re
 import shutil
 
 import numpy as np
 import pytest
 
-from support import freezing, h5, toml_text, tools, users
+from support import freezing, h5, mounting, toml_text, tools, users
 from support.waiting import wait_until
 
 REQUEST = re.compile(r"opcode: (\w+) ")
@@ -52,9 +53,10 @@ def quiet(mount):
 def test_a_warm_stat_asks_nobody(talkative):
     paths = list(everything(talkative))
     assert len(paths) > 8
-    for path in paths:
-        os.lstat(path)
-    quiet(talkative)
+    for _ in range(2):
+        for path in paths:
+            os.lstat(path)
+        quiet(talkative)
     before = len(requests(talkative))
     for _ in range(3):
         for path in paths:
@@ -92,6 +94,7 @@ def test_opening_for_reading_is_one_round_trip(talkative):
 def test_a_change_of_one_array_leaves_the_others_believed(talkative, place):
     """Only what changed is asked about again."""
     paths = list(everything(talkative))
+    quiet(talkative)
     for path in paths:
         os.lstat(path)
     os.utime(place.segment("p", "a"), (1, 1))
@@ -336,6 +339,38 @@ def test_an_open_gets_the_new_segment_of_the_same_name(deaf, place):
     assert (deaf / "p/a").read_bytes() == bytes(range(96))
 
 
+def test_an_open_gets_the_new_segment_while_the_old_one_is_open(deaf, place):
+    with open(deaf / "p/a", "rb") as old:
+        place.write_file(place.shm / "new", bytes(range(96)))
+        (place.shm / "new").rename(place.segment("p", "a"))
+        assert (deaf / "p/a").read_bytes() == bytes(range(96))
+        assert old.read() == np.arange(12).tobytes()
+
+
+def test_an_open_goes_by_the_name_that_the_segment_has_now(deaf, place):
+    """The same memory under another name, and the manifest says so."""
+    segment = place.segment("p", "a")
+    other = segment.with_name("cute-shm.p.ABCDEFGHIJ")
+    segment.rename(other)
+    text = place.manifest_path("p").read_text()
+    place.manifest_path("p").write_text(text.replace(segment.name, other.name))
+    assert (deaf / "p/a").read_bytes() == np.arange(12).tobytes()
+
+
+def test_an_open_goes_by_the_owner_that_the_manifest_has_now(mount, place):
+    if mount.access.name != "root-passthrough":
+        pytest.skip("needs to stop a thread, and files to open")
+    tree = place.publish("q", {"x": np.arange(3)})
+    mine = place.shm / tree["x"]["shm_name"], place.manifest_path("q")
+    for file in mine:
+        os.chown(file, users.NOBODY, users.NOBODY)
+    os.stat(mount / "q/x")
+    with freezing.frozen(mount.process, "watch"):
+        for file in mine:
+            os.chown(file, 0, 0)
+        assert (mount / "q/x").read_bytes() == np.arange(3).tobytes()
+
+
 def test_an_open_of_what_is_gone_fails(deaf, place):
     place.segment("p", "a").unlink()
     with pytest.raises(FileNotFoundError):
@@ -421,3 +456,41 @@ def test_more_events_than_the_queue_holds(unstarted, place, sample):
     for other in others:
         other.unlink()
     unstarted.stop()
+
+
+def test_without_inotify_changes_are_seen_all_the_same(fuse_device):
+    """The limit on inotify instances is each user's, so this is a user that nobody else is."""
+    if not users.is_root():
+        pytest.skip("needs to be another user")
+    somebody = next((entry for entry in pwd.getpwall() if entry.pw_name in ("games", "news", "lp")), None)
+    if not somebody:
+        pytest.skip("needs a user that fusermount3 can name")
+    identity = users.Identity(somebody.pw_uid, somebody.pw_gid)
+    access = mounting.Access("somebody-symlink", mounting.SYMLINK, False, identity)
+    reason = mounting.why_not(access)
+    if reason:
+        pytest.skip(reason)
+    place = mounting.Place(access.identity)
+    mount = mounting.Mount(place, access)
+    taken = []
+
+    def body():
+        taken.extend(freezing.all_inotify_instances())
+        mount.start()
+        assert "inotify" in mount.text()
+        place.publish("p", {"x": np.arange(3)})
+        assert set(os.listdir(mount / "p")) == {"x", "x.meta"}
+        assert os.stat(mount / "p/x").st_size == 24
+        place.publish("p", {"x": np.arange(5), "y": np.arange(1)})
+        mount.eventually(lambda: (mount / "p/y").exists(), "the new array")
+        mount.eventually(lambda: os.stat(mount / "p/x").st_size == 40, "the new size")
+
+    try:
+        access.identity.run(body)
+    finally:
+        for fd in taken:
+            os.close(fd)
+        mount.finish()
+        for name in place.segments():
+            (place.shm / name).unlink()
+        place.finish(strict=False)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Holding one thread of a process still, so that a race of a millisecond becomes a state to test in."""
+"""Holding one thread of a process still, so that a race of a millisecond becomes a state to test in; and other
+things that ctypes is needed for."""
 
 import contextlib
 import ctypes
@@ -37,3 +38,9 @@ def frozen(process, name):
 def _ptrace(request, thread):
     if libc.ptrace(request, thread, None, None) < 0:
         raise OSError(ctypes.get_errno(), "ptrace")
+
+
+def all_inotify_instances():
+    """As many descriptors as this user may have; the caller closes them."""
+    while (fd := libc.inotify_init1(os.O_CLOEXEC)) >= 0:
+        yield fd

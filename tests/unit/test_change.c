@@ -124,12 +124,65 @@ static void a_small_manifest_is_rewritten_at_once(void **state)
     struct place *place = *state;
     publish(place, "p", false, "content");
     struct cshm_project project;
+    struct cshm_project reader;
     load(place, &project);
+    load(place, &reader);
     project.deferred = false;
     assert_int_equal(take_out(place, &project, "a", NULL), 0);
     assert_int_equal(count_entries(place->root), 1);
     assert_int_equal(project.journal_bytes, 0);
     assert_loads(place, "g g/empty g/same ");
+    assert_int_equal(cshm_project_follow(place->store, "p", &reader, NULL), -ESTALE);
+    cshm_project_finish(&project);
+    cshm_project_finish(&reader);
+}
+
+/* Also where somebody's journal is there already. */
+static void a_line_too_long_is_written_with_the_manifest(void **state)
+{
+    struct place *place = *state;
+    publish(place, "p", false, "content");
+    struct cshm_project project;
+    load(place, &project);
+    assert_int_equal(take_out(place, &project, "a", NULL), 0);
+    char *text = malloc(CSHM_JOURNAL_LINE_MAX);
+    assert_non_null(text);
+    memset(text, 'x', CSHM_JOURNAL_LINE_MAX);
+    struct cshm_attribute long_one = {.name = cshm_text("long"),
+                                      .value.string = {text, CSHM_JOURNAL_LINE_MAX}};
+    const struct cshm_node root = {.type = CSHM_NODE_GROUP, .attributes = &long_one};
+    const struct cshm_operation put = {.kind = CSHM_OPERATION_PUT, .node = &root};
+    assert_int_equal(commit(place, &project, &put), 0);
+    free(text);
+    assert_int_equal(count_entries(place->root), 1);
+    cshm_project_finish(&project);
+    load(place, &project);
+    assert_tree(project.tree, "g g/empty g/same ");
+    assert_int_equal(project.tree->root.attributes->value.string.length, CSHM_JOURNAL_LINE_MAX);
+    cshm_project_finish(&project);
+}
+
+static void a_journal_does_not_grow_without_end(void **state)
+{
+    struct place *place = *state;
+    publish(place, "p", false, "content");
+    struct cshm_project project;
+    load(place, &project);
+    uint64_t generation = project.tree->facts.generation;
+    char text[64 << 10];
+    memset(text, 'x', sizeof text);
+    struct cshm_attribute long_one = {.name = cshm_text("long"),
+                                      .value.string = {text, sizeof text}};
+    const struct cshm_node root = {.type = CSHM_NODE_GROUP, .attributes = &long_one};
+    const struct cshm_operation put = {.kind = CSHM_OPERATION_PUT, .node = &root};
+    off_t most = 0;
+    for (int i = 0; i < 40; i++) {
+        assert_int_equal(commit(place, &project, &put), 0);
+        most = project.journal_bytes > most ? project.journal_bytes : most;
+    }
+    assert_int_not_equal(project.tree->facts.generation, generation);
+    assert_in_range(most, 512 << 10, 1 << 20);
+    assert_int_equal(cshm_project_check(place->store, "p", &project.stamp), 0);
     cshm_project_finish(&project);
 }
 
@@ -261,6 +314,80 @@ static void a_project_is_removed_with_its_journal(void **state)
     cshm_project_finish(&project);
 }
 
+/* Says a number at the root. */
+static int put_count(struct place *place, struct cshm_project *project, int64_t count)
+{
+    struct cshm_attribute one = {.name = cshm_text("count"),
+                                 .value = {.type = CSHM_VALUE_INTEGER, .integer = count}};
+    const struct cshm_node root = {.type = CSHM_NODE_GROUP, .attributes = &one};
+    const struct cshm_operation put = {.kind = CSHM_OPERATION_PUT, .node = &root};
+    return commit(place, project, &put);
+}
+
+static int64_t count_in(const struct cshm_project *project)
+{
+    const struct cshm_attribute *count = project->tree->root.attributes;
+    return count ? count->value.integer : 0;
+}
+
+enum { COUNTED = 3000 };
+
+static void count_and_fold(struct place *place, volatile int *done)
+{
+    struct cshm_project project;
+    load(place, &project);
+    for (int i = 1; i <= COUNTED; i++) {
+        if (put_count(place, &project, i) < 0 ||
+            (i % 3 == 0 && cshm_project_fold(place->store, "p", &project, NULL) < 0))
+            _exit(1);
+        *done = i;
+    }
+    _exit(0);
+}
+
+static volatile int *make_shared(void)
+{
+    volatile int *shared =
+        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(shared, MAP_FAILED);
+    *shared = 0;
+    return shared;
+}
+
+/* A fold between reading the manifest and reading the journal must not be missed. */
+static void nobody_sees_the_past_while_others_fold(void **state)
+{
+    struct place *place = *state;
+    publish(place, "p", false, "content");
+    volatile int *done = make_shared();
+    struct cshm_project follower;
+    load(place, &follower);
+    pid_t child = fork();
+    if (child == 0)
+        count_and_fold(place, done);
+    for (int before = 0; before < COUNTED;) {
+        struct cshm_project fresh;
+        before = *done;
+        load(place, &fresh);
+        assert_true(count_in(&fresh) >= before);
+        cshm_project_finish(&fresh);
+        before = *done;
+        int result = cshm_project_follow(place->store, "p", &follower, NULL);
+        if (result == -ESTALE) {
+            cshm_project_finish(&follower);
+            load(place, &follower);
+        } else {
+            assert_int_equal(result, 0);
+        }
+        assert_true(count_in(&follower) >= before);
+        if (waitpid(child, NULL, WNOHANG) == child)
+            assert_int_equal(*done, COUNTED);
+    }
+    cshm_project_finish(&follower);
+    (void)waitpid(child, NULL, 0);
+    munmap((void *)(uintptr_t)done, sizeof *done);
+}
+
 /* --- What does not count ------------------------------------------------------------------- */
 
 static void append_text(struct place *place, const char *text, size_t length)
@@ -321,8 +448,8 @@ static void what_a_dead_writer_freed_is_unlinked(void **state)
     const struct cshm_operation gone = {
         CSHM_OPERATION_REMOVE, .path = KEYS(cshm_text("g"), cshm_text("empty")), .depth = 2};
     append_line(place, &gone, segment);
-    const struct cshm_operation rest = {
-        CSHM_OPERATION_REMOVE, .path = KEYS(cshm_text("a")), .depth = 1};
+    const struct cshm_operation rest = {CSHM_OPERATION_REMOVE, .path = KEYS(cshm_text("a")),
+                                        .depth = 1};
     append_line(place, &rest, cshm_node_child(g, cshm_text("same"))->described->segment);
     assert_int_equal(count_entries(place->shm), 2);
     lock_and_recover(place);
@@ -344,8 +471,8 @@ static void what_another_projects_journal_names_is_not_unlinked(void **state)
     q.deferred = true;
     const struct cshm_node *g = cshm_node_child(&p.tree->root, cshm_text("g"));
     const struct cshm_node *empty = cshm_node_child(g, cshm_text("empty"));
-    const struct cshm_operation put = {
-        CSHM_OPERATION_PUT, .path = KEYS(cshm_text("moved")), .depth = 1, .node = empty};
+    const struct cshm_operation put = {CSHM_OPERATION_PUT, .path = KEYS(cshm_text("moved")),
+                                       .depth = 1, .node = empty};
     const struct cshm_commit one = {.operations = &put, .count = 1};
     assert_int_equal(cshm_project_commit(place->store, "q", &q, &one, NULL), 0);
     const struct cshm_operation gone = {
@@ -366,8 +493,8 @@ static void a_journal_of_another_generation_is_void(void **state)
 {
     struct place *place = *state;
     publish(place, "p", false, "content");
-    const struct cshm_operation gone = {
-        CSHM_OPERATION_REMOVE, .path = KEYS(cshm_text("a")), .depth = 1};
+    const struct cshm_operation gone = {CSHM_OPERATION_REMOVE, .path = KEYS(cshm_text("a")),
+                                        .depth = 1};
     append_line(place, &gone, NULL);
     char from[256];
     char to[256];
@@ -387,6 +514,40 @@ static void a_journal_of_another_generation_is_void(void **state)
     lock_and_recover(place);
     assert_int_equal(count_entries(place->root), 1);
     assert_loads(place, "a g g/same ");
+}
+
+static void a_journal_beside_a_manifest_of_the_peer_is_void(void **state)
+{
+    struct place *place = *state;
+    publish(place, "p", false, "content");
+    const struct cshm_operation gone = {CSHM_OPERATION_REMOVE, .path = KEYS(cshm_text("a")),
+                                        .depth = 1};
+    append_line(place, &gone, NULL);
+    write_file(place->root, "cute-shm.p.toml", "[a]\n[b]\n");
+    struct cshm_project project;
+    load(place, &project);
+    assert_tree(project.tree, "a b ");
+    assert_int_equal(take_out(place, &project, "b", NULL), 0);
+    assert_int_equal(count_entries(place->root), 1);
+    assert_loads(place, "a ");
+    cshm_project_finish(&project);
+}
+
+static void a_journal_without_manifest_is_cleaned_up_after(void **state)
+{
+    struct place *place = *state;
+    publish(place, "p", false, "content");
+    struct cshm_project project;
+    load(place, &project);
+    const struct cshm_operation gone = {CSHM_OPERATION_REMOVE, .path = KEYS(cshm_text("a")),
+                                        .depth = 1};
+    append_line(place, &gone,
+                cshm_node_child(&project.tree->root, cshm_text("a"))->described->segment);
+    cshm_project_finish(&project);
+    assert_int_equal(unlinkat(place->store->root_fd, "cute-shm.p.toml", 0), 0);
+    lock_and_recover(place);
+    assert_int_equal(count_entries(place->root), 0);
+    assert_int_equal(count_entries(place->shm), 1); /* nobody wrote down the other one */
 }
 
 static void a_journal_that_is_no_file_is_void(void **state)
@@ -422,8 +583,8 @@ static void a_strangers_journal_neither_counts_nor_hinders(void **state)
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
-    const struct cshm_operation gone = {
-        CSHM_OPERATION_REMOVE, .path = KEYS(cshm_text("a")), .depth = 1};
+    const struct cshm_operation gone = {CSHM_OPERATION_REMOVE, .path = KEYS(cshm_text("a")),
+                                        .depth = 1};
     append_line(place, &gone, NULL); /* root's, not the owner's */
     assert_loads(place, "a g g/empty g/same ");
     child = fork();
@@ -451,8 +612,14 @@ static void a_strangers_journal_neither_counts_nor_hinders(void **state)
 
 /* The project after so many of the steps below. */
 static const char *const states[] = {
-    "a g g/empty g/same ",   "a g g/empty g/same x ", "a g g/same x ", "g g/same x ",
-    "g g/same x ",           "x ",                    "x y ",          "x y ",
+    "a g g/empty g/same ",
+    "a g g/empty g/same x ",
+    "a g g/same x ",
+    "g g/same x ",
+    "g g/same x ",
+    "x ",
+    "x y ",
+    "x y ",
 };
 enum { STEPS = sizeof states / sizeof states[0] - 1 };
 
@@ -492,7 +659,8 @@ static void do_steps(struct place *place, bool deferred, volatile int *done)
     _exit(0);
 }
 
-/* Kills the child as it enters or leaves its system call number `stops`. Whether it came that far. */
+/* Kills the child as it enters or leaves its system call number `stops`. Whether it came that far.
+ */
 static bool kill_at(pid_t child, int stops)
 {
     int status;
@@ -530,10 +698,7 @@ static size_t count_segments(struct place *place)
 static bool kill_once(struct place *place, bool deferred, int stops)
 {
     publish(place, "p", true, "content");
-    volatile int *done = mmap(NULL, sizeof *done, PROT_READ | PROT_WRITE,
-                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    assert_ptr_not_equal(done, MAP_FAILED);
-    *done = 0;
+    volatile int *done = make_shared();
     pid_t child = fork();
     if (child == 0)
         do_steps(place, deferred, done);
@@ -583,15 +748,20 @@ int main(void)
         TEST(a_change_is_a_line_beside_the_manifest),
         TEST(folding_puts_it_into_the_manifest),
         TEST(a_small_manifest_is_rewritten_at_once),
+        TEST(a_line_too_long_is_written_with_the_manifest),
+        TEST(a_journal_does_not_grow_without_end),
         TEST(a_manifest_without_generation_gets_one),
         TEST(who_follows_applies_what_is_new_and_is_told),
         TEST(a_fold_by_somebody_else_is_followed_without_loading),
         TEST(another_manifest_has_to_be_loaded),
+        TEST(nobody_sees_the_past_while_others_fold),
         TEST(a_project_is_removed_with_its_journal),
         TEST(a_torn_line_is_folded_away_by_the_next_change),
         TEST(what_a_dead_writer_freed_is_unlinked),
         TEST(what_another_projects_journal_names_is_not_unlinked),
         TEST(a_journal_of_another_generation_is_void),
+        TEST(a_journal_beside_a_manifest_of_the_peer_is_void),
+        TEST(a_journal_without_manifest_is_cleaned_up_after),
         TEST(a_journal_that_is_no_file_is_void),
         TEST(a_strangers_journal_neither_counts_nor_hinders),
         TEST(a_kill_at_any_system_call_leaves_the_old_state_or_the_new),

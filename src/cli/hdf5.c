@@ -105,7 +105,16 @@ static void die_by_signal(int number)
 static void on_progress(void *context, const struct cshm_import_progress *now)
 {
     struct load *load = context;
-    progress_update(&load->progress, now->done_bytes, now->total_bytes);
+    const char *current = load->cli.verbose ? now->current : NULL;
+    progress_update(&load->progress, now->done_bytes, now->total_bytes, current);
+}
+
+/* Above the bar, which is drawn again below it. */
+static void on_log(void *context, const char *line)
+{
+    struct load *load = context;
+    progress_clear(&load->progress);
+    cli_log_line(NULL, line);
 }
 
 static void on_warning(void *context, const char *line)
@@ -302,13 +311,15 @@ static int run(struct load *load)
     struct cshm_error error = {0};
     if (cli_open_store(&load->cli, load->mode, true, &store) < 0)
         return CLI_FAILED;
+    if (load->cli.verbose)
+        store->log = (struct cshm_log){on_log, load};
     load->options.progress = on_progress;
     load->options.warning = on_warning;
     load->options.skipped = on_skipped;
     load->options.waiting = on_waiting;
     load->options.found = on_found;
     load->options.context = load;
-    progress_init(&load->progress, !load->no_progress && !load->cli.verbose);
+    progress_init(&load->progress, !load->no_progress);
     int result = cshm_hdf5_import(store, load->project, load->file, &load->options, &loaded,
                                   &error);
     progress_clear(&load->progress);

@@ -104,12 +104,16 @@ class Gate:
                 assert error.errno == errno.ENXIO
         return self._end is not None
 
+    def close(self):
+        """Lets through who is there, and nobody else."""
+        if self._end is not None:
+            os.close(self._end)
+            self._end = None
+
     def open(self):
         """Lets all through that are there or come."""
         if self.path.exists():
             end = os.open(self.path, os.O_RDWR)
             self.path.unlink()
             os.close(end)
-        if self._end is not None:
-            os.close(self._end)
-            self._end = None
+        self.close()

@@ -210,7 +210,7 @@ ENDINGS = {
     "SIGHUP": lambda load: load.process.send_signal(signal.SIGHUP),
     "SIGKILL": lambda load: load.process.kill(),
     "child killed": lambda load: os.kill(load.child, signal.SIGKILL),
-    "child crashed": lambda load: os.kill(load.child, signal.SIGSEGV),
+    "child crashed": lambda load: os.kill(load.child, signal.SIGABRT),
     "child terminated": lambda load: os.kill(load.child, signal.SIGTERM),
 }
 

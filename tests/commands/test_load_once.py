@@ -123,7 +123,7 @@ KILLS = {
     "terminated": lambda process: process.terminate(),
     "interrupted": lambda process: process.send_signal(signal.SIGINT),
     "child killed": lambda process: kill_child(process, signal.SIGKILL),
-    "child crashed": lambda process: kill_child(process, signal.SIGSEGV),
+    "child crashed": lambda process: kill_child(process, signal.SIGABRT),
 }
 
 

@@ -184,9 +184,8 @@ static void parse_max_size(struct load *load)
     unsigned long long number = strtoull(optarg, &end, 10);
     const char *unit = *end ? strchr(units, *end >= 'a' ? *end - 'a' + 'A' : *end) : NULL;
     uint64_t factor = unit ? (uint64_t)1 << (10 * (unit - units + 1)) : 1;
-    if (errno || end == optarg || optarg[0] < '0' || optarg[0] > '9' ||
-        end[unit ? 1 : 0] != '\0' || number == 0 ||
-        __builtin_mul_overflow(number, factor, &load->options.max_bytes))
+    if (errno || end == optarg || optarg[0] < '0' || optarg[0] > '9' || end[unit ? 1 : 0] != '\0' ||
+        number == 0 || __builtin_mul_overflow(number, factor, &load->options.max_bytes))
         cli_usage_error(&load->cli, "--max-size %s: not a number of bytes such as 512M", optarg);
 }
 
@@ -261,8 +260,8 @@ static void parse(struct load *load, int argc, char **argv)
         exit(CLI_FAILED);
     }
     load->options.select = load->select;
-    while ((option = cli_next_option(&load->cli, argc, argv, CLI_SHORT_OPTIONS "o",
-                                     long_options)) != -1)
+    while ((option =
+                cli_next_option(&load->cli, argc, argv, CLI_SHORT_OPTIONS "o", long_options)) != -1)
         parse_option(load, option);
     check_options(load);
     if (argc - optind != 2)
@@ -320,8 +319,8 @@ static int run(struct load *load)
     load->options.found = on_found;
     load->options.context = load;
     progress_init(&load->progress, !load->no_progress);
-    int result = cshm_hdf5_import(store, load->project, load->file, &load->options, &loaded,
-                                  &error);
+    int result =
+        cshm_hdf5_import(store, load->project, load->file, &load->options, &loaded, &error);
     progress_clear(&load->progress);
     if (result == -EINTR && caught)
         return CLI_FAILED; /* the signal says it */

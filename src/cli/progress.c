@@ -10,13 +10,13 @@
 #include "base/text.h"
 #include "cli/cli.h"
 
-#define WIDTH_DEFAULT 80U
-#define BAR_MAX       40U
-#define BAR_MIN       6U
-#define REDRAW_MS     100
-#define NAME_COLUMNS_MIN      12U
-#define NAME_COLUMNS_MAX      80U
-#define LINE_SIZE     1024
+#define WIDTH_DEFAULT    80U
+#define BAR_MAX          40U
+#define BAR_MIN          6U
+#define REDRAW_MS        100
+#define NAME_COLUMNS_MIN 12U
+#define NAME_COLUMNS_MAX 80U
+#define LINE_SIZE        1024
 
 static const double SMOOTH_SECONDS = 3;
 
@@ -44,7 +44,8 @@ const char *progress_rate(uint64_t bytes, double seconds, char out[48])
     return out;
 }
 
-/* --- Speed ------------------------------------------------------------------------------------- */
+/* --- Speed -------------------------------------------------------------------------------------
+ */
 
 /*
  * The mean of what was so far, then one in which the past fades within seconds: a dataset that
@@ -53,8 +54,11 @@ const char *progress_rate(uint64_t bytes, double seconds, char out[48])
 void progress_speed_add(struct progress_speed *speed, double seconds, uint64_t done)
 {
     if (!speed->is_begun) {
-        *speed = (struct progress_speed){.is_begun = true, .begun = seconds, .seen = seconds,
-                                         .begun_bytes = done, .seen_bytes = done};
+        *speed = (struct progress_speed){.is_begun = true,
+                                         .begun = seconds,
+                                         .seen = seconds,
+                                         .begun_bytes = done,
+                                         .seen_bytes = done};
         return;
     }
     double passed = seconds - speed->seen;
@@ -85,7 +89,8 @@ static void format_left(const struct progress_picture *picture, char out[32])
         (void)snprintf(out, 32, "%u:%02u left", whole / 60, whole % 60);
 }
 
-/* --- The line ---------------------------------------------------------------------------------- */
+/* --- The line ----------------------------------------------------------------------------------
+ */
 
 /* The character at `text`: its length in bytes, and the columns it takes. */
 static size_t next_cell(const char *text, unsigned *columns)
@@ -136,7 +141,7 @@ static void format_text(const struct progress_picture *picture, unsigned width, 
     }
 }
 
-static void add_cells(char **at, char *end, const char *cell, unsigned count)
+static void add_cells(char **at, const char *end, const char *cell, unsigned count)
 {
     size_t length = strlen(cell);
     for (; count > 0 && (size_t)(end - *at) > length; count--) {
@@ -145,13 +150,13 @@ static void add_cells(char **at, char *end, const char *cell, unsigned count)
     }
 }
 
-static void add(char **at, char *end, const char *text)
+static void add(char **at, const char *end, const char *text)
 {
     add_cells(at, end, text, 1);
 }
 
 /* The end of a path says more than its beginning. */
-static void add_name(char **at, char *end, const char *name, unsigned room, bool utf8)
+static void add_name(char **at, const char *end, const char *name, unsigned room, bool utf8)
 {
     const char *mark = utf8 ? "…" : "...";
     unsigned columns = progress_columns(name);
@@ -176,7 +181,8 @@ static void add_name(char **at, char *end, const char *name, unsigned room, bool
     }
 }
 
-static void add_bar(char **at, char *end, const struct progress_picture *picture, unsigned cells)
+static void add_bar(char **at, const char *end, const struct progress_picture *picture,
+                    unsigned cells)
 {
     unsigned full = (unsigned)((double)picture->done / (double)picture->total * cells);
     add(at, end, picture->colour ? "[\033[32m" : "[");
@@ -191,7 +197,7 @@ void progress_render(const struct progress_picture *given, char *out, size_t siz
     struct progress_picture picture = *given;
     char text[160];
     char *at = out;
-    char *end = out + size;
+    const char *end = out + size;
     if (picture.done > picture.total)
         picture.done = picture.total;
     /* The last column stays free: some terminals wrap when it is written. */
@@ -213,7 +219,8 @@ void progress_render(const struct progress_picture *given, char *out, size_t siz
         add_name(&at, end, picture.current, room - (unsigned)strlen(text), picture.utf8);
 }
 
-/* --- The terminal ------------------------------------------------------------------------------ */
+/* --- The terminal ------------------------------------------------------------------------------
+ */
 
 void progress_init(struct progress *progress, bool wanted)
 {
@@ -238,15 +245,14 @@ static void write_over(const char *line, unsigned width)
     char bytes[LINE_SIZE + 512];
     unsigned columns = progress_columns(line);
     unsigned blanks = columns < width ? width - 1 - columns : 0;
-    int length = snprintf(bytes, sizeof bytes, "\r%s%*s\r", line,
-                          (int)(blanks > 500 ? 500 : blanks), "");
+    int length =
+        snprintf(bytes, sizeof bytes, "\r%s%*s\r", line, (int)(blanks > 500 ? 500 : blanks), "");
     if (length > 0 && (size_t)length < sizeof bytes &&
         write(STDERR_FILENO, bytes, (size_t)length) < 0)
         return; /* the terminal is gone; the load goes on */
 }
 
-void progress_update(struct progress *progress, uint64_t done, uint64_t total,
-                     const char *current)
+void progress_update(struct progress *progress, uint64_t done, uint64_t total, const char *current)
 {
     if (!progress->enabled)
         return;

@@ -34,8 +34,7 @@ void progress_init(struct progress *progress, bool wanted);
  * Draws, ten times a second at most. `total` 0: not known yet. `current`: what is being worked at,
  * shown where there is room for it; NULL: not to be shown.
  */
-void progress_update(struct progress *progress, uint64_t done, uint64_t total,
-                     const char *current);
+void progress_update(struct progress *progress, uint64_t done, uint64_t total, const char *current);
 
 /* Leaves a clean line: before any other output, and at the end. */
 void progress_clear(struct progress *progress);
@@ -45,7 +44,8 @@ double progress_seconds(const struct progress *progress);
 /* "820.14 MB/s", or "" while there is no time to divide by. Returns `out`. */
 const char *progress_rate(uint64_t bytes, double seconds, char out[48]);
 
-/* --- Pure, for their unit tests ------------------------------------------------------------------ */
+/* --- Pure, for their unit tests ------------------------------------------------------------------
+ */
 
 /* At the time `seconds`, `done` bytes were written. The first call begins. */
 void progress_speed_add(struct progress_speed *speed, double seconds, uint64_t done);

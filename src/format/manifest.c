@@ -287,7 +287,8 @@ static int read_group(struct reader *reader, struct cshm_node *group,
 static bool begins_nodes(const char *line, const char *end)
 {
     static const char header[] = " [[node]]";
-    return (size_t)(end - line) >= sizeof header - 1 && memcmp(line, header, sizeof header - 1) == 0;
+    return (size_t)(end - line) >= sizeof header - 1 &&
+           memcmp(line, header, sizeof header - 1) == 0;
 }
 
 /*
@@ -356,10 +357,8 @@ static int read_facts(struct reader *reader, const struct cshm_value *table)
         const char *key;
         const char **fact;
     } words[] = {
-        {"source", &facts->source},
-        {"created", &facts->created},
-        {"source_path", &facts->source_path},
-        {"source_changed", &facts->source_changed},
+        {"source", &facts->source},           {"created", &facts->created},
+        {"source_path", &facts->source_path}, {"source_changed", &facts->source_changed},
         {"source_part", &facts->source_part},
     };
     int result = 0;
@@ -428,7 +427,8 @@ int cshm_manifest_parse_facts(const char *text, size_t length, struct cshm_tree 
         return -ENOMEM;
     struct cshm_arena arena = {0};
     struct cshm_value document;
-    int result = head.length ? cshm_toml_parse(head.bytes, head.length, &arena, &document, NULL) : 0;
+    int result =
+        head.length ? cshm_toml_parse(head.bytes, head.length, &arena, &document, NULL) : 0;
     if (result < 0 && result != -ENOMEM) {
         tree->complaint = true;
         result = 0;

@@ -33,8 +33,9 @@ static int check_max(struct cshm_loader *loader, uint64_t bytes)
 static const char *advice(const struct cshm_loader *loader)
 {
     const struct cshm_import_options *options = loader->options;
-    bool can_free = options->overwrite && !options->free_first && !options->into &&
-                    cshm_registry_read(loader->store, loader->project, NULL, &(struct stat){0}) == 0;
+    bool can_free =
+        options->overwrite && !options->free_first && !options->into &&
+        cshm_registry_read(loader->store, loader->project, NULL, &(struct stat){0}) == 0;
     return can_free ? "--free-first, --select, " : "--select, ";
 }
 

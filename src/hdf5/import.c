@@ -217,6 +217,7 @@ static int outcome(struct watch *watch, const struct cshm_store *store, int stat
     bool has_ended = WIFEXITED(status);
     if (watch->has_outcome && watch->code == 0) {
         *result = watch->result; /* published: whatever came after */
+        result->is_found = false;
         return 0;
     }
     if (!has_ended || !watch->has_outcome)
@@ -280,28 +281,29 @@ static void tell_freed(struct cshm_error *error)
 }
 
 /* One load, wanted and needed. */
-static int load(struct cshm_child *child, struct cshm_import_result *result,
+static int load(const struct cshm_child *wanted, struct cshm_import_result *result,
                 struct cshm_error *error)
 {
-    struct watch watch = {.options = child->options, .log = &child->store->log};
+    struct watch watch = {.options = wanted->options, .log = &wanted->store->log};
+    struct cshm_child child = *wanted;
     bool is_old_freed = false;
     int code = cshm_channel_open(&watch.channel);
     if (code < 0) {
         (void)cshm_fail_errno(error, code, "cannot start the parser");
     } else {
-        child->channel = &watch.channel;
-        code = run(&watch, child, result, error);
+        child.channel = &watch.channel;
+        code = run(&watch, &child, result, error);
         is_old_freed = atomic_load(&watch.channel.page->is_old_freed);
     }
     cshm_channel_close(&watch.channel);
     if (code < 0)
-        (void)cshm_error_prefix(error, "%s", child->file);
+        (void)cshm_error_prefix(error, "%s", child.file);
     if (code < 0 && is_old_freed && error)
         tell_freed(error);
     return code;
 }
 
-static int load_always(struct cshm_child *child, struct cshm_import_result *result,
+static int load_always(const struct cshm_child *child, struct cshm_import_result *result,
                        struct cshm_error *error)
 {
     /* Only so that others may wait for it. */
@@ -310,7 +312,7 @@ static int load_always(struct cshm_child *child, struct cshm_import_result *resu
     return load(child, result, error);
 }
 
-static int load_once(struct cshm_child *child, struct cshm_import_result *result,
+static int load_once(const struct cshm_child *child, struct cshm_import_result *result,
                      struct cshm_error *error)
 {
     struct cshm_import_options options = *child->options;
@@ -332,17 +334,19 @@ static int load_once(struct cshm_child *child, struct cshm_import_result *result
     return code;
 }
 
-static int import(struct cshm_child *child, struct cshm_import_result *result,
+static int import(const struct cshm_child *wanted, struct cshm_import_result *result,
                   struct cshm_error *error)
 {
     struct cshm_source source;
-    child->source = &source;
-    int code = cshm_source_look(child->file, child->options, &source);
-    if (code < 0 && child->options->when == CSHM_IMPORT_IF_NEWER)
-        (void)cshm_fail_errno(error, code, "%s", child->file);
+    struct cshm_child child = *wanted;
+    child.source = &source;
+    int code = cshm_source_look(child.file, child.options, &source);
+    if (code < 0 && child.options->when == CSHM_IMPORT_IF_NEWER)
+        (void)cshm_fail_errno(error, code, "%s", child.file);
+    else if (child.options->when == CSHM_IMPORT_ALWAYS)
+        code = load_always(&child, result, error);
     else
-        code = child->options->when ? load_once(child, result, error)
-                                    : load_always(child, result, error);
+        code = load_once(&child, result, error);
     cshm_source_finish(&source);
     return code;
 }

@@ -51,7 +51,7 @@ struct cshm_import_options {
      * an error after that leaves none. Needs `overwrite`; not together with `into`.
      */
     bool free_first;
-    bool skip_errors;       /* what cannot be read is left out, the rest published */
+    bool skip_errors; /* what cannot be read is left out, the rest published */
     /*
      * Only these groups (with all below) and datasets, with the groups above them and the
      * attributes of all these; NULL: everything. Paths are spelt as on a mount ("a/b", entries as

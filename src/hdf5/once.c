@@ -19,7 +19,8 @@ enum {
     WRITTEN_POLLS = 200,
 };
 
-/* --- Waiting for who loads ------------------------------------------------------------------------ */
+/* --- Waiting for who loads
+ * ------------------------------------------------------------------------ */
 
 /*
  * flock(2) has no timeout, and a signal that comes just before it is lost; so a child waits in it.
@@ -116,7 +117,8 @@ static int take(const struct cshm_store *store, const char *project,
     return result;
 }
 
-/* --- Looking -------------------------------------------------------------------------------------- */
+/* --- Looking
+ * -------------------------------------------------------------------------------------- */
 
 /* A project that the peer is just writing is waited for. */
 static int look(const struct cshm_store *store, const char *project,

@@ -13,11 +13,11 @@
 #include "store/presence.h"
 
 struct cshm_source {
-    bool is_whole;          /* the project is this file; with `into` the rest records nothing */
-    char path[PATH_MAX];    /* absolute, symbolic links followed; "": not known */
-    char changed[48];       /* mtime, RFC 3339 with nanoseconds */
-    struct timespec mtime;  /* the same */
-    uint64_t size;          /* bytes */
+    bool is_whole;           /* the project is this file; with `into` the rest records nothing */
+    char path[PATH_MAX];     /* absolute, symbolic links followed; "": not known */
+    char changed[48];        /* mtime, RFC 3339 with nanoseconds */
+    struct timespec mtime;   /* the same */
+    uint64_t size;           /* bytes */
     struct cshm_buffer part; /* what of it is selected, a path a line; empty: all */
 };
 

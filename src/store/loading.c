@@ -21,7 +21,8 @@ static int make_file(const struct cshm_store *store, const char *name)
     return fd;
 }
 
-/* First without O_CREAT, with which fs.protected_regular refuses another user's file even to root. */
+/* First without O_CREAT, with which fs.protected_regular refuses another user's file even to root.
+ */
 static int open_file(const struct cshm_store *store, const char *name)
 {
     static const int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
@@ -56,9 +57,15 @@ static bool is_named(const struct cshm_store *store, const char *name, int fd)
            opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
 }
 
-/* For those who wait; where it cannot be written they are told less. */
+/*
+ * For those who wait; where it cannot be written they are told less. Never into what may be another
+ * file by a second name, put here by somebody who may not write to it himself.
+ */
 static void sign(int fd)
 {
+    struct stat st;
+    if (fstat(fd, &st) < 0 || st.st_uid != geteuid() || st.st_nlink != 1)
+        return;
     char text[32];
     int length = snprintf(text, sizeof text, "%ld\n", (long)getpid());
     if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)length, 0) < 0)
@@ -73,8 +80,7 @@ bool cshm_loading_got(struct cshm_loading *loading)
     return loading->is_held;
 }
 
-int cshm_loading_try(const struct cshm_store *store, const char *project,
-                     struct cshm_loading *out)
+int cshm_loading_try(const struct cshm_store *store, const char *project, struct cshm_loading *out)
 {
     *out = CSHM_LOADING_NONE;
     if (cshm_project_name_check(project) < 0)

@@ -32,8 +32,7 @@ struct cshm_loading {
  * to be waited in by a process that shares the description, then cshm_loading_got(). -EINVAL (the
  * project's name), -EPERM (no regular file), or of openat(2). End it in every case.
  */
-int cshm_loading_try(const struct cshm_store *store, const char *project,
-                     struct cshm_loading *out);
+int cshm_loading_try(const struct cshm_store *store, const char *project, struct cshm_loading *out);
 
 /*
  * After flock(2) on `fd`: whether that is the file in the registry still, so that it is held now.

@@ -14,7 +14,8 @@
 #define LARGE_MANIFEST ((size_t)256 << 10) /* a thousand arrays; parsed in ten milliseconds */
 #define SAMPLE         1000                /* arrays looked at of a large project */
 
-/* --- The quick look ------------------------------------------------------------------------------ */
+/* --- The quick look ------------------------------------------------------------------------------
+ */
 
 /* As our own manifests begin an array's line. No value of theirs goes over a line's end. */
 static const char segment_key[] = "\nshm_name = \"";
@@ -71,7 +72,8 @@ static int look_quickly(const struct cshm_store *store, const char *project,
     return 1;
 }
 
-/* --- The closer look ----------------------------------------------------------------------------- */
+/* --- The closer look -----------------------------------------------------------------------------
+ */
 
 /* NULL: there is no such group. */
 static const struct cshm_node *find_group(const struct cshm_tree *tree, const char *path)

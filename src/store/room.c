@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -176,7 +176,8 @@ int cshm_room_measure(int shm_fd, struct cshm_room *out)
     return 0;
 }
 
-/* --- What a person can do about it ------------------------------------------------------------- */
+/* --- What a person can do about it -------------------------------------------------------------
+ */
 
 /* The directory that the file system of `path` is mounted on. */
 static bool find_mount_point(const char *path, char out[PATH_MAX])

@@ -15,11 +15,12 @@ enum cshm_room_limit {
 };
 
 struct cshm_room {
-    uint64_t bytes;      /* the least of the limits below, less 5 % */
-    uint64_t shm_size;   /* of that file system as a whole; UINT64_MAX: no limit */
-    uint64_t shm_free;   /* free in the file system of the shared memory directory */
-    uint64_t available;  /* MemAvailable; UINT64_MAX when unknown */
-    uint64_t cgroup;     /* room in the memory cgroups of this process, v1 and v2; UINT64_MAX: no limit */
+    uint64_t bytes;     /* the least of the limits below, less 5 % */
+    uint64_t shm_size;  /* of that file system as a whole; UINT64_MAX: no limit */
+    uint64_t shm_free;  /* free in the file system of the shared memory directory */
+    uint64_t available; /* MemAvailable; UINT64_MAX when unknown */
+    uint64_t
+        cgroup; /* room in the memory cgroups of this process, v1 and v2; UINT64_MAX: no limit */
     enum cshm_room_limit limit; /* what sets `bytes` */
 };
 
@@ -27,8 +28,8 @@ struct cshm_room {
 int cshm_room_measure(int shm_fd, struct cshm_room *out);
 
 /*
- * The two limits of the kernel as the files below `top` say, which is "" but in tests: MemAvailable,
- * and the least room of the control groups of this process and those above them.
+ * The two limits of the kernel as the files below `top` say, which is "" but in tests:
+ * MemAvailable, and the least room of the control groups of this process and those above them.
  */
 uint64_t cshm_room_available(const char *top);
 uint64_t cshm_room_cgroup(const char *top);

@@ -415,6 +415,15 @@ def test_what_is_no_file_in_its_place_is_an_error_not_a_trap(place, sample, made
     shutil.rmtree(lock) if made == "directory" else lock.unlink()
 
 
+def test_a_second_name_of_a_file_in_its_place_does_it_no_harm(place, sample):
+    place.registry.mkdir(mode=0o1777)
+    victim = place.base / "victim"
+    victim.write_bytes(b"precious")
+    os.link(victim, place.registry / ".loading.p")
+    assert loads(place, "--if-missing", "p", sample)
+    assert victim.read_bytes() == b"precious"
+
+
 def test_what_a_killed_loader_left_goes_with_the_next_load(place, closed, gated, sample):
     loader = start_loader(place, closed, gated)
     (child,) = children(loader.pid)

@@ -398,8 +398,12 @@ static void facts_can_be_read_without_the_arrays(void **state)
 static void facts_that_are_not_there_are_none(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"", "[a]\n", "#~ [[node]]\n#~ path = []\n", "#~ [project\n",
-                                        "#~ project = 3\n", "# [project]\n# source = \"x\"\n"};
+    static const char *const texts[] = {"",
+                                        "[a]\n",
+                                        "#~ [[node]]\n#~ path = []\n",
+                                        "#~ [project\n",
+                                        "#~ project = 3\n",
+                                        "# [project]\n# source = \"x\"\n"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         CSHM_AUTO_TREE struct cshm_tree *tree = NULL;
         assert_int_equal(cshm_manifest_parse_facts(texts[i], strlen(texts[i]), &tree), 0);

@@ -44,7 +44,8 @@ static void colour_is_only_where_it_is_wanted(void **state)
 static void no_line_is_wider_than_its_terminal(void **state)
 {
     (void)state;
-    static const char *const names[] = {NULL, "", "/short", "/観測所/気圧/時間ごとの値/とても長い名前のデータセット",
+    static const char *const names[] = {NULL, "", "/short",
+                                        "/観測所/気圧/時間ごとの値/とても長い名前のデータセット",
                                         "/network/stations/number/0123456789/temperature/hourly"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         for (unsigned width = 0; width <= 300; width++) {

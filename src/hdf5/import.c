@@ -19,7 +19,7 @@
 #include "store/pending.h"
 #include "store/registry.h"
 
-enum { POLL_MS = 100, STALL_SECONDS = 60 };
+enum { POLL_MS = 100, STALL_SECONDS = 60, RACES_MAX = 3 };
 
 struct watch {
     const struct cshm_import_options *options;
@@ -316,22 +316,22 @@ static int load_once(const struct cshm_child *child, struct cshm_import_result *
                      struct cshm_error *error)
 {
     struct cshm_import_options options = *child->options;
+    struct cshm_child now = *child;
     struct cshm_once once;
-    int code;
-    do {
-        code = cshm_once_begin(child->store, child->project, child->options, child->source, &once,
-                               error);
+    now.options = &options;
+    for (int attempt = 0;; attempt++) {
+        int code = cshm_once_begin(child->store, child->project, child->options, child->source,
+                                   &once, error);
+        result->is_found = once.is_found;
         if (code < 0 || once.is_found)
-            break;
+            return code;
         options.overwrite = once.replaces;
-        struct cshm_child now = *child;
-        now.options = &options;
         code = load(&now, result, error);
         cshm_loading_end(&once.loading);
-        /* The peer waits for nobody, nor does a plain load: one of them was faster. */
-    } while (code == -EEXIST && !child->options->into);
-    result->is_found = once.is_found;
-    return code;
+        /* The peer waits for nobody, nor does a plain load: one of them may have been faster. */
+        if (code != -EEXIST || child->options->into || attempt == RACES_MAX)
+            return code;
+    }
 }
 
 static int import(const struct cshm_child *wanted, struct cshm_import_result *result,

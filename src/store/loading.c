@@ -39,7 +39,7 @@ static int open_file(const struct cshm_store *store, const char *name)
         if (fd != -EEXIST)
             return fd;
     }
-    return -EAGAIN;
+    return -EBUSY; /* somebody keeps making and removing it */
 }
 
 static bool is_regular(int fd)
@@ -88,9 +88,10 @@ int cshm_loading_try(const struct cshm_store *store, const char *project, struct
     out->store = store;
     (void)snprintf(out->name, sizeof out->name, CSHM_LOADING_PREFIX "%s", project);
     for (;;) {
-        out->fd = open_file(store, out->name);
-        if (out->fd < 0)
-            return out->fd;
+        int fd = open_file(store, out->name);
+        if (fd < 0)
+            return fd;
+        out->fd = fd;
         if (!is_regular(out->fd))
             return -EPERM;
         if (flock(out->fd, LOCK_EX | LOCK_NB) < 0)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from support import gate, h5, programs
-from support.processes import alive, children, has_open
+from support.processes import alive, children, has_open, is_locked
 from support.waiting import wait_until
 
 TRIES = 6
@@ -84,6 +84,7 @@ def test_killing_the_loader_leaves_the_old_project(place, files):
         process = place.start("cute-shm-hdf5", "-o", "p", files["many"])
         kill_after(process, moment)
         process.communicate()
+        wait_until(lambda: not is_locked(place.registry / ".loading.p"), "the end of the child")
         place.load("next", files["small"], "-o").succeeded()
         leaves = place.manifest("p").leaves()
         assert len(leaves) in (1, 1500)

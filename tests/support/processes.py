@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Processes as /proc shows them."""
 
+import fcntl
 import os
 import pathlib
 
@@ -36,4 +37,16 @@ def has_open(pid, path):
                 return True
         except OSError:
             continue
+    return False
+
+
+def is_locked(path):
+    """Whether somebody holds its flock."""
+    try:
+        with open(path, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
     return False

@@ -251,7 +251,8 @@ static int set_facts(struct cshm_loader *loader)
     tree->facts.created = cshm_arena_string(&tree->arena, created, strlen(created));
     tree->facts.persistent = 1;
     tree->facts.present = true;
-    return tree->facts.source && tree->facts.created
+    return tree->facts.source && tree->facts.created &&
+                   cshm_source_record(loader->source, tree) == 0
                ? 0
                : cshm_loader_fail_all(loader, -ENOMEM, "out of memory");
 }
@@ -340,6 +341,7 @@ _Noreturn void cshm_child_run(const struct cshm_child *child)
         .store = child->store,
         .project = child->project,
         .file_name = child->file,
+        .source = child->source,
         .channel = child->channel,
         .options = child->options,
         .file = H5I_INVALID_HID,

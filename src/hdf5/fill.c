@@ -17,10 +17,35 @@ uint64_t cshm_bytes_below(const struct cshm_node *top)
     return bytes;
 }
 
+/* What the caller set, and no machine. */
+static int check_max(struct cshm_loader *loader, uint64_t bytes)
+{
+    char wanted[32];
+    char most[32];
+    uint64_t max = loader->options->max_bytes;
+    if (max == 0 || bytes <= max)
+        return 0;
+    return cshm_loader_fail_all(loader, -EFBIG, "needs %s, more than the %s it may (--max-size)",
+                                cshm_bytes_to_human(bytes, wanted), cshm_bytes_to_human(max, most));
+}
+
+/* In the words of the command. */
+static const char *advice(const struct cshm_loader *loader)
+{
+    const struct cshm_import_options *options = loader->options;
+    bool can_free =
+        options->overwrite && !options->free_first && !options->into &&
+        cshm_registry_read(loader->store, loader->project, NULL, &(struct stat){0}) == 0;
+    return can_free ? "--free-first, --select, " : "--select, ";
+}
+
 static int check_room(struct cshm_loader *loader)
 {
     uint64_t bytes = cshm_bytes_below(&loader->tree->root);
-    int result = cshm_room_check(loader->store->shm_fd, bytes, &loader->error);
+    int result = check_max(loader, bytes);
+    if (result < 0)
+        return result;
+    result = cshm_room_check(loader->store, bytes, advice(loader), &loader->error);
     if (result == 0) {
         atomic_store_explicit(&loader->channel->page->total_bytes, bytes, memory_order_relaxed);
         return 0;
@@ -38,6 +63,9 @@ static int check_size(struct cshm_loader *loader)
     char wanted[32];
     char size[32];
     uint64_t bytes = cshm_bytes_below(&loader->tree->root);
+    int result = check_max(loader, bytes);
+    if (result < 0)
+        return result;
     if (cshm_room_measure(loader->store->shm_fd, &room) < 0 || bytes <= room.shm_size)
         return 0;
     return cshm_loader_fail_all(loader, -ENOSPC, "needs %s, but %s has only %s as a whole",
@@ -144,6 +172,8 @@ static int fill_dataset(struct cshm_loader *loader, struct cshm_object *object, 
     struct cshm_progress_page *page = loader->channel->page;
     atomic_fetch_add_explicit(&page->datasets, 1, memory_order_relaxed);
     loader->result.datasets++;
+    char path[CSHM_PATH_TEXT_MAX];
+    cshm_log(&loader->store->log, "loading %s", cshm_node_path(object->node, path, sizeof path));
     if (object->node->type == CSHM_NODE_BARE)
         return 0;
     CSHM_AUTO_DATASET struct cshm_dataset dataset;

@@ -18,6 +18,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "hdf5/channel.h"
+#include "hdf5/source.h"
 #include "hdf5/import.h"
 #include "hdf5/library.h"
 #include "hdf5/objects.h"
@@ -31,6 +32,7 @@ struct cshm_loader {
     struct cshm_store *store;
     const char *project;
     const char *file_name;
+    const struct cshm_source *source; /* the same file, as its project is to record it */
     struct cshm_channel *channel;
     struct cshm_draft *draft;
     struct cshm_tree *tree; /* of the draft */

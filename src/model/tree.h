@@ -81,6 +81,11 @@ struct cshm_owner_process {
 struct cshm_project_facts {
     const char *source;  /* the file it was loaded from, as given */
     const char *created; /* RFC 3339 */
+    /* By these it is told whether the file has changed since: compared, never computed with. */
+    const char *source_path;    /* absolute, symbolic links followed */
+    const char *source_changed; /* mtime before it was read, RFC 3339 with nanoseconds */
+    const char *source_part;    /* what of it was selected, a path a line; NULL: all of it */
+    uint64_t source_size;       /* bytes */
     struct cshm_owner_process owner;
     uint64_t generation;
     int persistent; /* 1, 0, or -1 when not said */

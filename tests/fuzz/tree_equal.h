@@ -71,6 +71,9 @@ static inline bool same_facts(const struct cshm_project_facts *a,
                               const struct cshm_project_facts *b)
 {
     return same_string(a->source, b->source) && same_string(a->created, b->created) &&
+           same_string(a->source_path, b->source_path) &&
+           same_string(a->source_changed, b->source_changed) &&
+           same_string(a->source_part, b->source_part) && a->source_size == b->source_size &&
            a->owner.pid == b->owner.pid && a->owner.start == b->owner.start &&
            a->generation == b->generation && a->persistent == b->persistent &&
            a->present == b->present;

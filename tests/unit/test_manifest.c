@@ -363,14 +363,53 @@ static void facts_of_the_project_are_kept(void **state)
     (void)state;
     CSHM_AUTO_TREE struct cshm_tree *tree =
         parse("#~ [project]\n#~ source = \"!bytes 61ff\"\n#~ created = \"2025-01-02T03:04:05Z\"\n"
+              "#~ source_path = \"!bytes 2f61ff\"\n#~ source_size = 123\n"
+              "#~ source_changed = \"2025-01-02T03:04:05.678901234Z\"\n"
+              "#~ source_part = \"a\\nb/c\"\n"
               "#~ owner = {pid = 42, start = 4711}\n#~ persistent = false\n#~ generation = 7\n");
     assert_string_equal(tree->facts.source, "a\xFF");
     assert_string_equal(tree->facts.created, "2025-01-02T03:04:05Z");
+    assert_string_equal(tree->facts.source_path, "/a\xFF");
+    assert_int_equal(tree->facts.source_size, 123);
+    assert_string_equal(tree->facts.source_changed, "2025-01-02T03:04:05.678901234Z");
+    assert_string_equal(tree->facts.source_part, "a\nb/c");
     assert_int_equal(tree->facts.owner.pid, 42);
     assert_int_equal(tree->facts.owner.start, 4711);
     assert_int_equal(tree->facts.persistent, 0);
     assert_int_equal(tree->facts.generation, 7);
     assert_reads_back(tree);
+}
+
+/* So that a large project can be asked for them at every start of a job. */
+static void facts_can_be_read_without_the_arrays(void **state)
+{
+    (void)state;
+    static const char text[] = "#~ version = 1\n#~ [project]\n#~ source = \"x.h5\"\n"
+                               "#~ generation = 7\n#~ [[node]]\n#~ path = [this is no TOML\n"
+                               "nor is this\n";
+    CSHM_AUTO_TREE struct cshm_tree *tree = NULL;
+    assert_int_equal(cshm_manifest_parse_facts(text, sizeof text - 1, &tree), 0);
+    assert_true(tree->facts.present);
+    assert_string_equal(tree->facts.source, "x.h5");
+    assert_int_equal(tree->facts.generation, 7);
+    assert_null(tree->root.first);
+}
+
+static void facts_that_are_not_there_are_none(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"",
+                                        "[a]\n",
+                                        "#~ [[node]]\n#~ path = []\n",
+                                        "#~ [project\n",
+                                        "#~ project = 3\n",
+                                        "# [project]\n# source = \"x\"\n"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        CSHM_AUTO_TREE struct cshm_tree *tree = NULL;
+        assert_int_equal(cshm_manifest_parse_facts(texts[i], strlen(texts[i]), &tree), 0);
+        assert_false(tree->facts.present);
+        assert_null(tree->facts.source);
+    }
 }
 
 static void groups_have_kinds_shapes_and_attributes(void **state)
@@ -745,6 +784,8 @@ int main(void)
         cmocka_unit_test(what_is_neither_group_nor_leaf_is_passed_over),
         cmocka_unit_test(a_child_called_shm_name_does_not_make_a_leaf),
         cmocka_unit_test(facts_of_the_project_are_kept),
+        cmocka_unit_test(facts_can_be_read_without_the_arrays),
+        cmocka_unit_test(facts_that_are_not_there_are_none),
         cmocka_unit_test(groups_have_kinds_shapes_and_attributes),
         cmocka_unit_test(null_datasets_and_waiting_sidecars_are_bare),
         cmocka_unit_test(nodes_that_name_a_leaf_or_nothing_are_passed_over),

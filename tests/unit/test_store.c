@@ -615,8 +615,8 @@ static void what_does_not_fit_is_refused_with_numbers(void **state)
     assert_int_equal(cshm_room_measure(place->store->shm_fd, &room), 0);
     assert_true(room.bytes > 0 && room.bytes < UINT64_MAX);
     struct cshm_error error;
-    assert_int_equal(cshm_room_check(place->store->shm_fd, 1, &error), 0);
-    assert_int_equal(cshm_room_check(place->store->shm_fd, 1ULL << 60, &error), -ENOSPC);
+    assert_int_equal(cshm_room_check(place->store, 1, NULL, &error), 0);
+    assert_int_equal(cshm_room_check(place->store, 1ULL << 60, NULL, &error), -ENOSPC);
     assert_non_null(strstr(error.text, "1.00 EB"));
 }
 

@@ -225,7 +225,7 @@ static int add_bare_nodes(struct reader *reader, struct cshm_node *group, struct
     for (; *next; *next = (*next)->next) {
         if (!is_bare(*next))
             continue;
-        if (!all && stands_later(*next, group->child_count))
+        if (!all && stands_later(*next, cshm_node_child_count(group)))
             return 0;
         struct cshm_member member = {.key = (*next)->key, .value.line = (*next)->table->line};
         struct cshm_node *node;

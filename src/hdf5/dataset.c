@@ -292,7 +292,7 @@ static int open_sinks(struct cshm_loader *loader, struct cshm_plan *plan, bool m
     if (cshm_plan_node_type(plan) == CSHM_NODE_ARRAY)
         return open_sink(loader, plan->node, map, &plan->out);
     if (plan->kind == CSHM_PLAN_RAGGED)
-        result = open_sink(loader, plan->node->last, map, &plan->offsets);
+        result = open_sink(loader, cshm_node_last_child(plan->node), map, &plan->offsets);
     for (struct cshm_plan *part = plan->first; part && result == 0; part = part->next)
         result = open_sinks(loader, part, map);
     return result;
@@ -304,7 +304,7 @@ static int close_sinks(struct cshm_loader *loader, struct cshm_plan *plan)
     if (cshm_plan_node_type(plan) == CSHM_NODE_ARRAY)
         return close_sink(loader, plan->node, &plan->out);
     if (plan->kind == CSHM_PLAN_RAGGED)
-        result = close_sink(loader, plan->node->last, &plan->offsets);
+        result = close_sink(loader, cshm_node_last_child(plan->node), &plan->offsets);
     for (struct cshm_plan *part = plan->first; part && result == 0; part = part->next)
         result = close_sinks(loader, part);
     return result;

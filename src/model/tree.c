@@ -28,33 +28,36 @@ void cshm_tree_destroy(struct cshm_tree *tree)
     free(tree);
 }
 
-/* --- Index: open addressing, linear probing; a removed child leaves the group itself as a mark. --- */
+/* --- Index: open addressing, linear probing; a removed child leaves the group itself as a mark.
+ * --- */
 
 static void index_put(struct cshm_node *group, struct cshm_node *child)
 {
-    uint32_t mask = group->index_size - 1;
+    struct cshm_children *children = group->children;
+    uint32_t mask = children->index_size - 1;
     uint32_t at = (uint32_t)cshm_hash(child->key.bytes, child->key.length) & mask;
-    while (group->index[at] && group->index[at] != group)
+    while (children->index[at] && children->index[at] != group)
         at = (at + 1) & mask;
-    group->index_used += !group->index[at];
-    group->index[at] = child;
+    children->index_used += !children->index[at];
+    children->index[at] = child;
 }
 
 static void index_fill(struct cshm_node *group)
 {
-    group->index_used = 0;
-    cshm_for_each_child(child, group)
+    group->children->index_used = 0;
+    cshm_for_each_child (child, group)
         index_put(group, child);
 }
 
 static int index_grow(struct cshm_tree *tree, struct cshm_node *group)
 {
-    uint32_t size = group->index_size ? group->index_size * 4 : 32;
+    struct cshm_children *children = group->children;
+    uint32_t size = children->index_size ? children->index_size * 2 : 32;
     struct cshm_node **index = cshm_arena_array(&tree->arena, size, sizeof(struct cshm_node *));
     if (!index)
         return -ENOMEM;
-    group->index = index;
-    group->index_size = size;
+    children->index = index;
+    children->index_size = size;
     index_fill(group);
     return 0;
 }
@@ -62,34 +65,38 @@ static int index_grow(struct cshm_tree *tree, struct cshm_node *group)
 /* Enters the child that was just appended; at most half full of children, three quarters in all. */
 static int index_enter(struct cshm_tree *tree, struct cshm_node *group)
 {
-    if (!group->index || group->child_count * 2 > group->index_size)
+    struct cshm_children *children = group->children;
+    if (!children->index && children->count < INDEX_FROM)
+        return 0;
+    if (!children->index || children->count * 2 > children->index_size)
         return index_grow(tree, group);
-    if (group->index_used + 1 > group->index_size / 4 * 3) {
-        memset(group->index, 0, group->index_size * sizeof(struct cshm_node *));
+    if (children->index_used + 1 > children->index_size / 4 * 3) {
+        memset(children->index, 0, children->index_size * sizeof(struct cshm_node *));
         index_fill(group);
         return 0;
     }
-    index_put(group, group->last);
+    index_put(group, children->last);
     return 0;
 }
 
 static struct cshm_node **index_find(const struct cshm_node *group, struct cshm_text key)
 {
-    uint32_t mask = group->index_size - 1;
+    const struct cshm_children *children = group->children;
+    uint32_t mask = children->index_size - 1;
     uint32_t at = (uint32_t)cshm_hash(key.bytes, key.length) & mask;
-    for (; group->index[at]; at = (at + 1) & mask)
-        if (group->index[at] != group && cshm_text_equal(group->index[at]->key, key))
-            return &group->index[at];
+    for (; children->index[at]; at = (at + 1) & mask)
+        if (children->index[at] != group && cshm_text_equal(children->index[at]->key, key))
+            return &children->index[at];
     return NULL;
 }
 
 struct cshm_node *cshm_node_child(const struct cshm_node *group, struct cshm_text key)
 {
-    if (group->index) {
+    if (group->children && group->children->index) {
         struct cshm_node **found = index_find(group, key);
         return found ? *found : NULL;
     }
-    cshm_for_each_child(child, group)
+    cshm_for_each_child (child, group)
         if (cshm_text_equal(child->key, key))
             return child;
     return NULL;
@@ -98,7 +105,7 @@ struct cshm_node *cshm_node_child(const struct cshm_node *group, struct cshm_tex
 static struct cshm_node *child_by_hashed_name(const struct cshm_node *group, const char *name)
 {
     char encoded[CSHM_FSNAME_MAX + 1];
-    cshm_for_each_child(child, group) {
+    cshm_for_each_child (child, group) {
         /* Only keys that are too long themselves, or become so, are named by their hash. */
         if (child->key.length * 3 <= CSHM_FSNAME_MAX)
             continue;
@@ -121,7 +128,8 @@ struct cshm_node *cshm_node_child_by_fsname(const struct cshm_node *group, const
     return result == 0 ? cshm_node_child(group, (struct cshm_text){key, length}) : NULL;
 }
 
-/* --- Building and taking apart --------------------------------------------------------------------- */
+/* --- Building and taking apart
+ * --------------------------------------------------------------------- */
 
 static size_t depth_of(const struct cshm_node *node)
 {
@@ -143,16 +151,24 @@ static int check_addition(const struct cshm_tree *tree, const struct cshm_node *
     return cshm_node_child(group, key) ? -EEXIST : 0;
 }
 
+static int make_room_for_children(struct cshm_tree *tree, struct cshm_node *group)
+{
+    if (!group->children)
+        group->children = cshm_arena_alloc(&tree->arena, sizeof *group->children);
+    return group->children ? 0 : -ENOMEM;
+}
+
 static void append_child(struct cshm_node *group, struct cshm_node *node)
 {
+    struct cshm_children *children = group->children;
     node->parent = group;
-    node->previous = group->last;
-    if (group->last)
-        group->last->next = node;
+    node->previous = children->last;
+    if (children->last)
+        children->last->next = node;
     else
         group->first = node;
-    group->last = node;
-    group->child_count++;
+    children->last = node;
+    children->count++;
 }
 
 int cshm_tree_add(struct cshm_tree *tree, struct cshm_node *group, struct cshm_text key,
@@ -166,12 +182,12 @@ int cshm_tree_add(struct cshm_tree *tree, struct cshm_node *group, struct cshm_t
         return -ENOMEM;
     node->type = type;
     node->key = cshm_arena_text(&tree->arena, key);
-    if (!node->key.bytes)
+    if (!node->key.bytes || make_room_for_children(tree, group) < 0)
         return -ENOMEM;
     append_child(group, node);
     tree->node_count++;
     *out = node;
-    return group->index || group->child_count >= INDEX_FROM ? index_enter(tree, group) : 0;
+    return index_enter(tree, group);
 }
 
 void cshm_tree_remove(struct cshm_tree *tree, struct cshm_node *node)
@@ -181,14 +197,15 @@ void cshm_tree_remove(struct cshm_tree *tree, struct cshm_node *node)
     for (const struct cshm_node *n = node; n; n = cshm_node_walk(n, node))
         below++;
     tree->node_count -= below;
-    if (group->index) {
+    struct cshm_children *children = group->children;
+    if (children->index) {
         struct cshm_node **slot = index_find(group, node->key);
         if (slot)
             *slot = group;
     }
     *(node->previous ? &node->previous->next : &group->first) = node->next;
-    *(node->next ? &node->next->previous : &group->last) = node->previous;
-    group->child_count--;
+    *(node->next ? &node->next->previous : &children->last) = node->previous;
+    children->count--;
     node->parent = node->next = node->previous = NULL;
 }
 
@@ -226,20 +243,51 @@ int cshm_tree_move(struct cshm_tree *from, struct cshm_node *node, struct cshm_t
         return -EMFILE;
     if (depth_of(group) + levels > CSHM_DEPTH_MAX)
         return -ELOOP;
+    if (make_room_for_children(to, group) < 0)
+        return -ENOMEM;
     cshm_tree_remove(from, node);
     append_child(group, node);
     to->node_count += nodes;
-    return group->index || group->child_count >= INDEX_FROM ? index_enter(to, group) : 0;
+    return index_enter(to, group);
 }
 
 struct cshm_description *cshm_tree_describe(struct cshm_tree *tree, struct cshm_node *node)
 {
     if (!node->described) {
         node->described = cshm_arena_alloc(&tree->arena, sizeof *node->described);
-        if (node->described)
+        if (node->described) {
             node->described->rank = CSHM_NO_RANK;
+            node->described->detail = &cshm_no_detail;
+        }
     }
     return node->described;
+}
+
+const struct cshm_detail cshm_no_detail = {0};
+
+struct cshm_detail *cshm_tree_detail(struct cshm_tree *tree, struct cshm_description *described)
+{
+    struct cshm_detail *own = cshm_arena_alloc(&tree->arena, sizeof *own);
+    if (!own)
+        return NULL;
+    *own = *described->detail;
+    described->detail = own;
+    return own;
+}
+
+const void *cshm_tree_keep(struct cshm_tree *tree, const void *bytes, size_t length)
+{
+    for (size_t i = 0; i < CSHM_KEPT; i++)
+        if (tree->kept[i].bytes && tree->kept[i].length == length &&
+            memcmp(tree->kept[i].bytes, bytes, length) == 0)
+            return tree->kept[i].bytes;
+    char *copy = cshm_arena_alloc(&tree->arena, length);
+    if (!copy)
+        return NULL;
+    if (length > 0)
+        memcpy(copy, bytes, length);
+    tree->kept[tree->kept_next++ % CSHM_KEPT] = (struct cshm_text){copy, length};
+    return copy;
 }
 
 int cshm_tree_set_array(struct cshm_tree *tree, struct cshm_node *node,
@@ -252,18 +300,18 @@ int cshm_tree_set_array(struct cshm_tree *tree, struct cshm_node *node,
     if (result < 0)
         return result;
     struct cshm_description *described = cshm_tree_describe(tree, node);
-    uint64_t *copy = cshm_arena_array(&tree->arena, rank, sizeof *copy);
+    static const uint64_t no_extents[1];
+    const uint64_t *kept_shape =
+        cshm_tree_keep(tree, rank > 0 ? shape : no_extents, rank * sizeof *shape);
     char text[CSHM_DTYPE_TEXT_MAX];
     cshm_dtype_format(dtype, text);
-    char *kept = cshm_arena_string(&tree->arena, text, strlen(text));
-    if (!described || !copy || !kept)
+    const char *kept_text = cshm_tree_keep(tree, text, strlen(text) + 1);
+    if (!described || !kept_shape || !kept_text)
         return -ENOMEM;
-    if (rank > 0)
-        memcpy(copy, shape, rank * sizeof *copy);
     described->dtype = *dtype;
-    described->dtype_text = kept;
+    described->dtype_text = kept_text;
     described->rank = (int)rank;
-    described->shape = copy;
+    described->shape = kept_shape;
     described->bytes = bytes;
     return 0;
 }
@@ -288,7 +336,8 @@ int cshm_tree_add_attribute(struct cshm_tree *tree, struct cshm_node *node, stru
     return 0;
 }
 
-/* --- Moving around --------------------------------------------------------------------------------- */
+/* --- Moving around
+ * --------------------------------------------------------------------------------- */
 
 struct cshm_node *cshm_node_walk(const struct cshm_node *node, const struct cshm_node *top)
 {

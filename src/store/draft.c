@@ -20,8 +20,8 @@ enum { SPARE_DESCRIPTORS = 64 }; /* for the HDF5 file, its external files, the r
 
 struct slot {
     struct cshm_node *node;
-    int fd;         /* -1 once it was linked early */
-    bool has_name;  /* linked: the node's segment is in the shared memory directory */
+    int fd;        /* -1 once it was linked early */
+    bool has_name; /* linked: the node's segment is in the shared memory directory */
     bool is_filled;
 };
 
@@ -124,7 +124,8 @@ struct cshm_tree *cshm_draft_tree(struct cshm_draft *draft)
     return draft->tree;
 }
 
-/* --- Segments --------------------------------------------------------------------------------------- */
+/* --- Segments
+ * --------------------------------------------------------------------------------------- */
 
 /* Slots are found by their node: nearly always the last one made. */
 static struct slot *slot_of(struct cshm_draft *draft, const struct cshm_node *node)
@@ -190,19 +191,21 @@ static int link_slot(struct cshm_draft *draft, struct slot *slot)
             return result;
         result = name_node(draft, slot->node);
         if (result == 0)
-            result = cshm_pending_add(draft->store, &draft->pending,
-                                      &slot->node->described->segment, 1);
+            result =
+                cshm_pending_add(draft->store, &draft->pending, &slot->node->described->segment, 1);
         if (result < 0)
             return result;
     }
 }
 
-/* Beyond the limit of open files a segment gets its name early, its name first in the pending file. */
+/* Beyond the limit of open files a segment gets its name early, its name first in the pending file.
+ */
 static int link_early(struct cshm_draft *draft, struct slot *slot)
 {
     int result = name_node(draft, slot->node);
     if (result == 0)
-        result = cshm_pending_add(draft->store, &draft->pending, &slot->node->described->segment, 1);
+        result =
+            cshm_pending_add(draft->store, &draft->pending, &slot->node->described->segment, 1);
     if (result == 0)
         result = link_slot(draft, slot);
     if (result < 0)
@@ -232,7 +235,7 @@ int cshm_draft_share(struct cshm_draft *draft, struct cshm_node *node, struct cs
     if (!described)
         return -ENOMEM;
     *described = *other->described;
-    described->segment = NULL; /* known when `other` has its name */
+    described->is_shared = true; /* `other` has no name yet */
     described->shared_with = other;
     return 0;
 }
@@ -267,8 +270,10 @@ static int link_all(struct cshm_draft *draft)
             result = link_slot(draft, &draft->slots[i]);
     struct cshm_node *root = &draft->tree->root;
     for (struct cshm_node *node = root; node; node = cshm_node_walk(node, root))
-        if (node->described && node->described->shared_with)
+        if (node->described && node->described->is_shared) {
             node->described->segment = node->described->shared_with->described->segment;
+            node->described->is_shared = false;
+        }
     return result;
 }
 

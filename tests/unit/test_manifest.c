@@ -237,12 +237,12 @@ static void all_keys_of_a_leaf_are_kept(void **state)
     const struct cshm_node *x = child(&tree->root, "x");
     const struct cshm_description *d = x->described;
     assert_null(x->problem);
-    assert_string_equal(d->encoding, "utf-8");
-    assert_string_equal(d->kind, "vlen-string");
-    assert_int_equal(d->tag.length, 2);
-    assert_memory_equal(d->tag.bytes, "\xFF\0", 2);
-    assert_int_equal(d->enumeration->table.count, 2);
-    assert_true(cshm_text_is(d->enumeration->table.members[0].key, "GREEN"));
+    assert_string_equal(d->detail->encoding, "utf-8");
+    assert_string_equal(d->detail->kind, "vlen-string");
+    assert_int_equal(d->detail->tag.length, 2);
+    assert_memory_equal(d->detail->tag.bytes, "\xFF\0", 2);
+    assert_int_equal(d->detail->enumeration->table.count, 2);
+    assert_true(cshm_text_is(d->detail->enumeration->table.members[0].key, "GREEN"));
     assert_true(d->undeclared);
     assert_true(d->empty_rest);
     assert_string_equal(x->attributes->type, "int16");
@@ -422,7 +422,7 @@ static void groups_have_kinds_shapes_and_attributes(void **state)
               "[g.h.values]\n" LEAF);
     assert_true(cshm_text_is(attribute(&tree->root, "")->string, "root"));
     const struct cshm_node *h = child(child(&tree->root, "g"), "h");
-    assert_string_equal(h->described->kind, "ragged");
+    assert_string_equal(h->described->detail->kind, "ragged");
     assert_int_equal(h->described->shape[0], 4);
     assert_string_equal(h->attributes->type, "float32");
     assert_null(child(&tree->root, "g")->described);
@@ -460,7 +460,7 @@ static void nodes_that_name_a_leaf_or_nothing_are_passed_over(void **state)
               "[a]\n" LEAF);
     assert_children(&tree->root, "a");
     assert_null(child(&tree->root, "a")->attributes);
-    assert_null(child(&tree->root, "a")->described->kind);
+    assert_null(child(&tree->root, "a")->described->detail->kind);
     assert_false(tree->complaint);
 }
 
@@ -615,7 +615,7 @@ static void every_name_reads_back_of_attributes_and_enums(void **state)
                          0);
     }
     const struct cshm_value table = {.type = CSHM_VALUE_TABLE, .table = {members, NASTY_COUNT}};
-    array->described->enumeration = &table;
+    cshm_tree_detail(tree, array->described)->enumeration = &table;
     assert_reads_back(tree);
 }
 

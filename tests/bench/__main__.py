@@ -68,7 +68,6 @@ class Bench:
         self.chosen = options.rows
         self.say = say
         self.place = self.inputs = None
-        self.access = self.uring_works = None
         self.breaks = []
 
     def wants(self, name):
@@ -147,7 +146,7 @@ def measure(bench, options):
 def rest_of_facts(bench):
     """What is known only when it has been tried."""
     uring = bench.place.uring
-    rest = [("access", bench.access)] if bench.access else []
+    rest = [("access", bench.place.access)] if bench.place.access else []
     if uring.switchable:
         rest.append(("fuse's enable_uring", f"Y during the run, {uring.state()} otherwise"))
     else:

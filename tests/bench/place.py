@@ -8,11 +8,13 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
+import tomllib
 
 import machine
-from measure import NotMeasured, NotYet
+from measure import NotMeasured
 
 HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parents[1]
@@ -29,23 +31,23 @@ class Broken(Exception):
 class Mount:
     """A daemon, from its first answer to its end."""
 
-    def __init__(self, place, registry, uring):
+    def __init__(self, place):
+        self.place = place
+        self.process = None
         self.path = place.base / f"mount-{secrets.token_hex(3)}"
         self.path.mkdir()
         self._log = place.base / f"{self.path.name}.log"
-        self._switch(place, uring)
-        command = place.command("cuteshmfs", "-f", *(["-o", "io_uring"] if uring else []), self.path, registry=registry)
+
+    def start(self, registry, uring):
+        """The kernel looks at its switch for io_uring when a file system starts."""
+        if self.place.uring.switchable:
+            self.place.uring.set(uring)
+        command = self.place.command("cuteshmfs", "-f", *(["-o", "io_uring"] if uring else []), self.path, registry=registry)
         with open(self._log, "wb") as log:
             self.process = subprocess.Popen(
-                command, env=place.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command, env=self.place.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         self._await()
-
-    @staticmethod
-    def _switch(place, uring):
-        """The kernel looks at its switch when a file system starts."""
-        if place.uring.switchable:
-            place.uring.set(uring)
 
     def _await(self):
         device = self.path.parent.stat().st_dev
@@ -59,11 +61,10 @@ class Mount:
             time.sleep(0.002)
         raise Broken("the daemon does not answer")
 
-    @property
     def access(self):
-        """What it said at its start."""
-        said = self._log.read_text(errors="replace")
-        return next((line.partition("access by ")[2] for line in said.splitlines() if "access by " in line), "?")
+        """What it said when it first needed to know."""
+        said = _text(self._log)
+        return next((line.partition("access by ")[2] for line in said.splitlines() if "access by " in line), None)
 
     @property
     def has_uring(self):
@@ -73,10 +74,22 @@ class Mount:
 
     def resident(self):
         """Bytes of memory the daemon has: now, and at most so far."""
-        lines = dict(line.split(":", 1) for line in _text(threads_status(self.process.pid)).splitlines() if ":" in line)
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        lines = dict(line.split(":", 1) for line in status.splitlines())
         return tuple(int(lines[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
 
     def stop(self):
+        """Whatever state it is in: no process and no mount remain."""
+        if self.process:
+            self._end()
+        if not _answers(self.path) or os.path.ismount(self.path):
+            umount = ["umount", "-l"] if os.geteuid() == 0 else ["fusermount3", "-u", "-z"]
+            subprocess.run([*umount, self.path], capture_output=True)
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
+
+    def _end(self):
+        self.place.access = self.access() or self.place.access
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -84,15 +97,6 @@ class Mount:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        if os.path.ismount(self.path) or not _answers(self.path):
-            umount = ["umount", "-l"] if os.geteuid() == 0 else ["fusermount3", "-u", "-z"]
-            subprocess.run([*umount, self.path], capture_output=True)
-        with contextlib.suppress(OSError):
-            self.path.rmdir()
-
-
-def threads_status(pid):
-    return pathlib.Path(f"/proc/{pid}/status")
 
 
 def _text(path):
@@ -123,6 +127,7 @@ class Place:
         self.uring = machine.Uring()
         self.environment = {name: value for name, value in os.environ.items() if name not in SETTINGS} | {"LC_ALL": "C"}
         self.programs = pathlib.Path(os.environ.get("CUTESHMFS_BIN") or TOP / "build/release/bin").absolute()
+        self.access = None
         self._mounts = []
         self._peer = None
 
@@ -173,8 +178,6 @@ class Place:
 
     def segment(self, project, array, registry="registry"):
         """The file in shared memory of an array at the top of a project."""
-        import tomllib
-
         manifest = tomllib.loads((self.base / registry / f"cute-shm.{project}.toml").read_text())
         return self.shm / manifest[array]["shm_name"]
 
@@ -182,10 +185,10 @@ class Place:
     def mounted(self, registry="registry", uring=True):
         if not os.access("/dev/fuse", os.R_OK | os.W_OK):
             raise NotMeasured("/dev/fuse cannot be used")
-        made = Mount.__new__(Mount)
+        made = Mount(self)
         self._mounts.append(made)
-        made.__init__(self, registry, uring)
         try:
+            made.start(registry, uring)
             yield made
         finally:
             made.stop()
@@ -195,8 +198,6 @@ class Place:
 
     def h5py(self, file):
         """Seconds for h5py's own read."""
-        import sys
-
         return float(self.call([sys.executable, "-B", HERE / "h5py_read.py", file]))
 
     def peer(self, file):
@@ -232,8 +233,7 @@ class Place:
     def finish(self, keep=False):
         """Whatever happened. Kept are only the inputs."""
         for mount in list(self._mounts):
-            if hasattr(mount, "process"):
-                mount.stop()
+            mount.stop()
         self._peer_leaves()
         shutil.rmtree(self.shm, ignore_errors=True)
         self.uring.give_back()

@@ -30,13 +30,14 @@ static off_t size_of(const char *path)
 }
 
 /* Seconds until the size is that one (GONE: until the name is), or `longest`. */
-static double await(const char *path, off_t size)
+static double await_size(const char *path, off_t size)
 {
     double start = probe_now();
-    double waited = 0;
-    while (size_of(path) != size && waited < longest)
-        waited = probe_now() - start;
-    return waited;
+    bool seen;
+    do
+        seen = size_of(path) == size;
+    while (!seen && probe_now() - start < longest);
+    return seen ? probe_now() - start : longest;
 }
 
 static void settle(void)
@@ -67,14 +68,14 @@ int probe_appear(char **words)
     settle();
     off_t size = size_of(watched);
     move(place, manifest);
-    if (await(watched, GONE) >= longest || size == GONE)
+    if (await_size(watched, GONE) >= longest || size == GONE)
         probe_fail("the project was not shown or stayed");
     for (size_t i = probe_number(words[3]); i > 0; i--) {
         move(manifest, place);
-        double came = await(watched, size);
+        double came = await_size(watched, size);
         settle();
         move(place, manifest);
-        report(came, await(watched, GONE));
+        report(came, await_size(watched, GONE));
     }
     return 0;
 }
@@ -125,10 +126,10 @@ int probe_replace(char **words)
         probe_fail("the new manifest was never shown");
     for (size_t i = probe_number(words[4]); i > 0; i--) {
         publish(place, texts[0], lengths[0]);
-        double first = await(watched, sizes[0]);
+        double first = await_size(watched, sizes[0]);
         settle();
         publish(place, texts[1], lengths[1]);
-        report(first, await(watched, sizes[1]));
+        report(first, await_size(watched, sizes[1]));
     }
     free(texts[0]);
     free(texts[1]);
@@ -149,15 +150,15 @@ int probe_segment(char **words)
     const char *segment = words[0];
     const char *watched = words[1];
     off_t size = size_of(segment);
-    if (size <= 0 || size_of(watched) != size)
+    if (size <= 0 || await_size(watched, size) >= longest)
         probe_fail("the array is not shown");
     for (size_t i = probe_number(words[2]); i > 0; i--) {
         if (unlink(segment) < 0)
             probe_fail(segment);
-        double went = await(watched, GONE);
+        double went = await_size(watched, GONE);
         settle();
         make_segment(segment, size);
-        report(went, await(watched, size));
+        report(went, await_size(watched, size));
     }
     return 0;
 }

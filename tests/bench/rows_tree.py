@@ -9,10 +9,10 @@ from suite import rows
 
 OTHER = "tmpfs"
 COMMANDS = {
-    "ls": ("ls -l", ["ls", "-l"]),
-    "find": ("find", ["find"]),
-    "find-size": ("find -size", ["find", "-size", "+1M"]),
-    "du": ("du", ["du", "-a"]),
+    "ls": ("ls -l", lambda path: ["ls", "-l", path]),
+    "find": ("find", lambda path: ["find", path]),
+    "find-size": ("find -size", lambda path: ["find", path, "-size", "+1M"]),
+    "du": ("du", lambda path: ["du", "-a", path]),
 }
 ALLOWED = 5 * 2**20  # bytes the daemon may have without any array
 
@@ -92,7 +92,7 @@ def _list(bench, directory):
 
 
 def _command(bench, name, directory):
-    return lambda: bench.place.timed([*COMMANDS[name][1][:1], directory, *COMMANDS[name][1][1:]] if name.startswith("find") else [*COMMANDS[name][1], directory])
+    return lambda: bench.place.timed(COMMANDS[name][1](directory))
 
 
 def _warm(bench, ours, twin, count):

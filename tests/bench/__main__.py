@@ -19,6 +19,7 @@ import rows_change  # noqa: F401
 import rows_window  # noqa: F401
 import suite
 import table
+from place import Place, shared_memory
 
 GIB, MIB = 2**30, 2**20
 
@@ -51,7 +52,15 @@ class Sizes:
         return said
 
 
-QUICK = {"array": 128 * MIB, "contiguous": 128 * MIB, "largest": 128 * MIB, "gzip": 64 * MIB, "chunks": 10_000, "tiny": 1000, "tree": 5000}
+QUICK = {
+    "array": 128 * MIB,
+    "contiguous": 128 * MIB,
+    "largest": 128 * MIB,
+    "gzip": 64 * MIB,
+    "chunks": 10_000,
+    "tiny": 1000,
+    "tree": 5000,
+}
 
 
 class Bench:
@@ -64,7 +73,7 @@ class Bench:
         self.sizes = Sizes(**QUICK) if options.quick else Sizes()
         if options.big:
             self.sizes.largest = 8 * GIB
-        self.scaled = self.sizes.fit(machine.spare())
+        self.scaled = self.sizes.fit(machine.spare(shared_memory()))
         self.chosen = options.rows
         self.say = say
         self.place = self.inputs = None
@@ -79,12 +88,19 @@ class Bench:
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="scripts/bench", description="Measures how fast loading, the mount and changes are, beside tmpfs, cp, h5py and the peer.")
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description="Measures how fast loading, the mount and changes are, beside tmpfs, cp, h5py and the peer.",
+    )
     parser.add_argument("--quick", action="store_true", help="small inputs and 3 runs: about a minute")
     parser.add_argument("--rows", metavar="A,B", type=chosen, help="only these (--list says which there are)")
     parser.add_argument("--runs", metavar="N", type=int, help="samples of each side (default 5)")
     parser.add_argument("--big", action="store_true", help="peak memory of a load of 8 GiB")
-    parser.add_argument("--json", metavar="FILE", help="also every sample, for programs; -: to standard output, the table then to standard error")
+    parser.add_argument(
+        "--json",
+        metavar="FILE",
+        help="also every sample, for programs; -: to standard output, the table then to standard error",
+    )
     parser.add_argument("--keep", action="store_true", help="keep the HDF5 files that were made")
     parser.add_argument("--list", action="store_true", help="the rows' names")
     return parser.parse_args()
@@ -104,7 +120,8 @@ def main():
         return 0
     started = time.monotonic()
     say = lambda words: print(f"{time.monotonic() - started:5.0f} s  {words}", file=sys.stderr, flush=True)  # noqa: E731
-    signal.signal(signal.SIGTERM, interrupted)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupted)  # also where a shell started it in the background, with SIGINT ignored
     bench = Bench(options, say)
     try:
         return measure(bench, options)
@@ -121,7 +138,6 @@ def measure(bench, options):
     import h5py
 
     from inputs import Inputs
-    from place import Place
 
     place = bench.place = Place(bench.say)
     try:
@@ -139,7 +155,15 @@ def measure(bench, options):
     facts += rest_of_facts(bench)
     out.end(facts)
     if options.json:
-        write(options.json, {"facts": dict(facts), "quick": bench.quick, "sizes": dataclasses.asdict(bench.sizes), "rows": [dataclasses.asdict(row) for row in rows]})
+        write(
+            options.json,
+            {
+                "facts": dict(facts),
+                "quick": bench.quick,
+                "sizes": dataclasses.asdict(bench.sizes),
+                "rows": [dataclasses.asdict(row) for row in rows],
+            },
+        )
     return 1 if bench.breaks else 0
 
 
@@ -150,7 +174,12 @@ def rest_of_facts(bench):
     if uring.switchable:
         rest.append(("fuse's enable_uring", f"Y during the run, {uring.state()} otherwise"))
     else:
-        rest.append(("fuse's enable_uring", f"{uring.state()}; root could set it, which makes open, cold stat and listing, unlink and rm -r faster"))
+        rest.append(
+            (
+                "fuse's enable_uring",
+                f"{uring.state()}; root could set it, which makes open, cold stat and listing, unlink and rm -r faster",
+            )
+        )
     rest += [("scaled down", words) for words in bench.scaled]
     return rest
 

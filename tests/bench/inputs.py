@@ -42,7 +42,7 @@ class Inputs:
         return self._made(f"contiguous-{size}.h5", fill)
 
     def gzip(self, size):
-        """One dataset `x`, shuffled and compressed, that shrinks as measured data does: a wave, noise, three decimals."""
+        """One dataset `x`, shuffled and compressed, that shrinks as real data does: a wave, noise, three decimals."""
         chunks = max(size // (CHUNK * ELEMENT.itemsize), 1)
         different = min(chunks, 32)
 
@@ -62,7 +62,7 @@ class Inputs:
         return self._made(f"gzip-{size}.h5", fill)
 
     def chunks(self, count, index):
-        """One dataset of many small chunks without filters, so that finding them is what takes time. `index`: btree, extensible."""
+        """One dataset of many small chunks without filters: finding them takes the time. `index`: btree, extensible."""
 
         def fill(file):
             longest = (None,) if index == "extensible" else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The machine: what a reader of the figures must know of it, how much memory it can spare, and the kernel's io_uring switch."""
+"""The machine: what a reader of the figures must know of it, its memory, and the kernel's io_uring switch."""
 
 import contextlib
 import fcntl
@@ -9,7 +9,7 @@ import platform
 import subprocess
 import sys
 
-SHARED_MEMORY = pathlib.Path("/dev/shm")
+SHARED_MEMORY = pathlib.Path("/dev/shm")  # of the peer always
 SWITCH = pathlib.Path("/sys/module/fuse/parameters/enable_uring")
 
 
@@ -19,22 +19,23 @@ def memory():
     return {words[0].rstrip(":"): int(words[1]) * 1024 for words in lines}
 
 
-def spare():
+def spare(directory):
     """Bytes that may be put into shared memory without hurting anybody: half of what is free."""
-    disk = os.statvfs(SHARED_MEMORY)
+    disk = os.statvfs(directory)
     return min(memory()["MemAvailable"], disk.f_bavail * disk.f_frsize) // 2
 
 
 def facts(programs, h5py):
     """[(what, value)], for the head of the table."""
     version = _said([programs / "cuteshmfs", "--version"])
+    hdf5 = _said(["pkg-config", "--modversion", "hdf5"]).strip() or "?"
     return [
         ("kernel", platform.release()),
         ("processors", f"{len(os.sched_getaffinity(0))} × {_processor()}"),
         ("memory", f"{memory()['MemTotal'] / 2**30:.1f} GiB, {memory()['MemAvailable'] / 2**30:.1f} available"),
         ("load average at the start", " ".join(pathlib.Path("/proc/loadavg").read_text().split()[:3])),
         ("programs", version.splitlines()[0] if version else f"none in {programs}"),
-        ("libhdf5", f"{_said(['pkg-config', '--modversion', 'hdf5']).strip() or '?'}; h5py {h5py.__version__} with {h5py.version.hdf5_version}"),
+        ("libhdf5", f"{hdf5}; h5py {h5py.__version__} with {h5py.version.hdf5_version}"),
         ("python", sys.version.split()[0]),
         ("user", "root" if os.geteuid() == 0 else "not root"),
     ]  # fmt: skip
@@ -68,7 +69,7 @@ class Uring:
             return "not there"
 
     def take(self, say):
-        """One benchmark of a machine at a time: the next would put back what this one had set."""
+        """One benchmark at a time: the next would put back what this one had set."""
         try:
             self._locked = open(SWITCH)
         except OSError:
@@ -76,8 +77,10 @@ class Uring:
         try:
             fcntl.flock(self._locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("waiting for another benchmark on this machine to end")
-            fcntl.flock(self._locked, fcntl.LOCK_EX)
+            say("another benchmark runs here: figures will disturb each other, and enable_uring is left to it")
+            self._locked.close()
+            self._locked = None
+            return
         self._before = self.state()
         self.switchable = self.set(True)
 

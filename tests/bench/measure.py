@@ -72,7 +72,7 @@ class Row:
 
 
 def compared(name, what, samples, goal, sizes=None, note="", runs=None):
-    """Ours against the other side of `samples`: how many times its time, or, of {side: bytes}, how many times its rate."""
+    """Ours against the other side of `samples`: how many times its time or, of {side: bytes}, its rate."""
     (other,) = (side for side in samples if side != OURS)
     show = lambda side, value: rate(sizes[side] / value) if sizes else seconds(value)  # noqa: E731
     ratios = [
@@ -89,7 +89,10 @@ def compared(name, what, samples, goal, sizes=None, note="", runs=None):
         goal=goal.text,
         met=goal.met(statistics.median(ratios), own),
         spread="; ".join(
-            [*(_range(values, lambda v, s=side: show(s, v)) for side, values in samples.items()), f"{min(ratios):.2f}–{max(ratios):.2f}×"]
+            [
+                *(_range(values, lambda v, s=side: show(s, v)) for side, values in samples.items()),
+                f"{min(ratios):.2f}–{max(ratios):.2f}×",
+            ]
         ),
         note=_noted(note, samples, runs),
         samples=samples,

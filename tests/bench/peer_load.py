@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""peer_load.py ROOT PROJECT FILE: run by the peer's own Python. Loads FILE and prints the seconds that took, without Python's start.
+"""peer_load.py ROOT PROJECT FILE: the peer's load, by its own Python. Prints its seconds, without Python's start.
 
 Its segments stay in /dev/shm, the only place it knows, until whoever started this removes them by their names.
 """

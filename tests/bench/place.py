@@ -42,10 +42,17 @@ class Mount:
         """The kernel looks at its switch for io_uring when a file system starts."""
         if self.place.uring.switchable:
             self.place.uring.set(uring)
-        command = self.place.command("cuteshmfs", "-f", *(["-o", "io_uring"] if uring else []), self.path, registry=registry)
+        command = self.place.command(
+            "cuteshmfs", "-f", *(["-o", "io_uring"] if uring else []), self.path, registry=registry
+        )
         with open(self._log, "wb") as log:
             self.process = subprocess.Popen(
-                command, env=self.place.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command,
+                env=self.place.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         self._await()
 
@@ -54,7 +61,9 @@ class Mount:
         end = time.monotonic() + READY
         while time.monotonic() < end:
             if self.process.poll() is not None:
-                raise Broken(f"the daemon ended with {self.process.returncode}: {self._log.read_text(errors='replace').strip()}")
+                raise Broken(
+                    f"the daemon ended with {self.process.returncode}: {self._log.read_text(errors='replace').strip()}"
+                )
             with contextlib.suppress(OSError):
                 if self.path.stat().st_dev != device:
                     return
@@ -118,7 +127,7 @@ class Place:
     def __init__(self, say):
         self.say = say
         self.base = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX, dir=_disk()))
-        self.shm = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX, dir=machine.SHARED_MEMORY))
+        self.shm = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX, dir=shared_memory()))
         self.files = self.base / "files"
         self.files.mkdir()
         (self.base / "empty.conf").touch()
@@ -216,7 +225,9 @@ class Place:
             named = os.environ.get("CUTESHMFS_PEER_PYTHON")
             made = TOP / "build/venv-peer/bin/python"
             if not named:
-                done = subprocess.run([TOP / "scripts/lib/peer.sh"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+                done = subprocess.run(
+                    [TOP / "scripts/lib/peer.sh"], capture_output=True, text=True, stdin=subprocess.DEVNULL
+                )
                 self.say("the peer could not be installed" if done.returncode else "the peer is there")
             self._peer = named or (str(made) if made.exists() else "")
         if not self._peer:
@@ -243,9 +254,17 @@ class Place:
             shutil.rmtree(self.base, ignore_errors=True)
 
 
+def shared_memory():
+    return pathlib.Path(os.environ.get("CUTE_SHM_DIR") or machine.SHARED_MEMORY)
+
+
 def _disk():
-    """TMPDIR, or the usual place, but not in memory unless there is nothing else: inputs lie on a disk, in the page cache."""
+    """TMPDIR, or the usual place unless that is in memory: inputs lie on a disk, in the page cache."""
     usual = pathlib.Path(tempfile.gettempdir())
     kinds = {line.split()[1]: line.split()[2] for line in pathlib.Path("/proc/mounts").read_text().splitlines()}
     in_memory = kinds.get(str(usual)) == "tmpfs"
-    return pathlib.Path("/var/tmp") if in_memory and "TMPDIR" not in os.environ and os.access("/var/tmp", os.W_OK) else usual
+    return (
+        pathlib.Path("/var/tmp")
+        if in_memory and "TMPDIR" not in os.environ and os.access("/var/tmp", os.W_OK)
+        else usual
+    )

@@ -82,7 +82,9 @@ def changes(bench):
             if bench.wants("publish-into"):
                 sides = {OURS: lambda: _into(bench, big, one), other: lambda: _into(bench, small, one)}
                 what = f"publish one array into a project of {count:,}"
-                yield compared("publish-into", what, interleaved(sides, bench.runs), LIMIT, note="whole command", runs=bench.runs)
+                yield compared(
+                    "publish-into", what, interleaved(sides, bench.runs), LIMIT, note="whole command", runs=bench.runs
+                )
             for name, act in CHANGES.items():
                 if bench.wants(name):
                     sides = {OURS: lambda a=act: _timed(a, big), other: lambda a=act: _timed(a, small)}
@@ -118,4 +120,6 @@ def remove(bench):
 
         sides = {OURS: ours, "tmpfs": lambda: place.timed(["rm", "-r", twin])}
         goal = Goal("≤ 5×", most=5.0)
-        yield compared("rm-r", f"rm -r of {count:,} arrays", interleaved(sides, bench.runs, 60, warm=False), goal, runs=bench.runs)
+        yield compared(
+            "rm-r", f"rm -r of {count:,} arrays", interleaved(sides, bench.runs, 60, warm=False), goal, runs=bench.runs
+        )

@@ -52,7 +52,9 @@ def _scan(bench, both, length):
     goal = Goal("1.00 ± 0.02, 0 bytes", least=0.98, most=1.02)
     copied = max(min(extra), statistics.median(cached))
     row = compared("scan", "mmap scan through the mount", samples, goal, _sizes(samples, length), runs=bench.cheap_runs)
-    row.note = f"extra memory: {size(copied) if copied > NOISE else '0 bytes'} of {size(length)}" + (f"; {row.note}" if row.note else "")
+    row.note = f"extra memory: {size(copied) if copied > NOISE else '0 bytes'} of {size(length)}" + (
+        f"; {row.note}" if row.note else ""
+    )
     row.met = row.met and copied <= NOISE
     return row
 
@@ -82,7 +84,9 @@ def _bytes(bench, both, length):
 
 def _open(bench, name, both, mount, uring):
     if uring and not mount.has_uring:
-        raise NotMeasured(f"the kernel's or libfuse's io_uring is off (enable_uring: {bench.place.uring.state()}; root can set it)")
+        raise NotMeasured(
+            f"the kernel's or libfuse's io_uring is off (enable_uring: {bench.place.uring.state()}; root can set it)"
+        )
     if not uring and mount.has_uring:
         raise NotMeasured("io_uring is on, and only root can switch it off")
     limit = 25e-6 if uring else 70e-6

@@ -50,7 +50,9 @@ def _beside_peer(bench, name, what, goal, make, size):
     part = size // 4
     small = make(part)
     sides = {OURS: _load(bench, make(size), *options), "peer": lambda: bench.place.peer(small)}
-    note = "; ".join(word for word in (note, f"the peer's file is {part / MIB:.0f} MiB, {part / size:.2g} of ours") if word)
+    note = "; ".join(
+        word for word in (note, f"the peer's file is {part / MIB:.0f} MiB, {part / size:.2g} of ours") if word
+    )
     try:
         return _rates(sides, (size, part), bench, name, what, goal, note)
     except NotMeasured as error:
@@ -66,7 +68,12 @@ def contiguous(bench):
         if bench.wants(name):
             options, note = _jobs(bench, jobs)
             if not options and jobs > 1:
-                yield Row(name, f"load, contiguous, {size / MIB:.0f} MiB, {jobs} jobs", goal=f"≥ {least}× its rate", note=f"not yet: {note}")
+                yield Row(
+                    name,
+                    f"load, contiguous, {size / MIB:.0f} MiB, {jobs} jobs",
+                    goal=f"≥ {least}× its rate",
+                    note=f"not yet: {note}",
+                )
                 continue
             sides = {OURS: _load(bench, file, *options), "cp": _cp(bench, file)}
             what = f"load, contiguous, {size / MIB:.0f} MiB, {jobs} job{'s' if jobs > 1 else ''}"
@@ -86,7 +93,9 @@ def gzip(bench):
         what = f"load, gzip+shuffle, {size / MIB:.0f} MiB"
         yield _rates(sides, (size, size), bench, "load-gzip", what, Goal("≥ 4× its rate", least=4.0), note)
     if bench.wants("load-gzip-peer"):
-        yield _beside_peer(bench, "load-gzip-peer", "load, gzip+shuffle", Goal("≥ 8× its rate", least=8.0), bench.inputs.gzip, size)
+        yield _beside_peer(
+            bench, "load-gzip-peer", "load, gzip+shuffle", Goal("≥ 8× its rate", least=8.0), bench.inputs.gzip, size
+        )
 
 
 @rows("index-btree", "index-btree-linear", "index-extensible", "index-extensible-linear")
@@ -98,12 +107,16 @@ def index(bench):
         if bench.wants(name):
             sides = {OURS: _load(bench, once), "h5py": lambda f=once: bench.place.h5py(f)}
             goal = Goal("≤ 1 s over the decoding", most_ours=1.0)
-            yield compared(name, f"one dataset of {count:,} chunks, {text}", interleaved(sides, bench.runs), goal, runs=bench.runs)
+            yield compared(
+                name, f"one dataset of {count:,} chunks, {text}", interleaved(sides, bench.runs), goal, runs=bench.runs
+            )
         if bench.wants(f"{name}-linear"):
             half = f"{count:,} chunks"
             sides = {OURS: _load(bench, twice), half: _load(bench, once)}
             goal = Goal("linear (≤ 2.5× for twice as many)", most=2.5)
-            yield compared(f"{name}-linear", f"{2 * count:,} chunks, {text}", interleaved(sides, bench.runs), goal, runs=bench.runs)
+            yield compared(
+                f"{name}-linear", f"{2 * count:,} chunks, {text}", interleaved(sides, bench.runs), goal, runs=bench.runs
+            )
 
 
 @rows("tiny", "tiny-peer", "tiny-many")
@@ -124,9 +137,14 @@ def _tiny_peer(bench, count):
     """Every array of the peer holds a descriptor while it loads, so it can do so many as it may open."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     theirs = count if most > count + 100 else min(count, most - 100)
-    sides = {OURS: _load(bench, bench.inputs.tiny(count)), "peer": lambda: bench.place.peer(bench.inputs.tiny(theirs)) * count / theirs}
+    sides = {
+        OURS: _load(bench, bench.inputs.tiny(count)),
+        "peer": lambda: bench.place.peer(bench.inputs.tiny(theirs)) * count / theirs,
+    }
     what, goal = f"load, {count:,} tiny datasets", Goal("≥ 10× its rate (≤ 0.1× its time)", most=0.1)
-    note = f"the peer with {theirs:,}, its limit of open files raised" + ("" if theirs == count else f", scaled to {count:,}")
+    note = f"the peer with {theirs:,}, its limit of open files raised" + (
+        "" if theirs == count else f", scaled to {count:,}"
+    )
     try:
         return compared("tiny-peer", what, interleaved(sides, bench.runs), goal, note=note, runs=bench.runs)
     except NotMeasured as error:

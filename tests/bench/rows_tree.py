@@ -66,10 +66,10 @@ def _memory(mount, count):
 
 
 def _memory_row(bench, memory, count):
-    seen, listed, most = memory
-    per_array = max(listed - ALLOWED, 0) / count
+    per_array = max(memory[1] - ALLOWED, 0) / count
     goal = Goal("≤ 250 bytes per array over 5 MB", most_ours=250)
-    note = f"resident: {seen / 1e6:.1f} MB after the first look, {listed / 1e6:.1f} after all were listed, {most / 1e6:.1f} at most"
+    seen, listed, most = (f"{count / 1e6:.1f} MB" for count in memory)
+    note = f"resident: {seen} after the first look, {listed} after all were listed, {most} at most"
     return alone("daemon-memory", f"daemon memory per array, {count:,} arrays", [per_array], goal, note, unit="bytes")
 
 
@@ -117,7 +117,10 @@ def _cold(bench, twin, count):
 
     for name, (text, _) in COMMANDS.items():
         if bench.wants(f"{name}-cold"):
-            sides = {OURS: on_new_mount(lambda path, n=name: _command(bench, n, path)()), OTHER: _command(bench, name, twin)}
+            sides = {
+                OURS: on_new_mount(lambda path, n=name: _command(bench, n, path)()),
+                OTHER: _command(bench, name, twin),
+            }
             samples = interleaved(sides, bench.runs, warm=False)
             goal = Goal("≤ 2×", most=2.0)
             yield compared(f"{name}-cold", f"{text} of {count:,} arrays, cold", samples, goal, runs=bench.runs)

@@ -30,7 +30,11 @@ def window(bench):
                 yield _row("window-unpublish", "project removed until stat fails", [line[1] for line in lines])
             if bench.wants("window-replace"):
                 lines = _replaced(bench, manifest, watched, count)
-                yield _row("window-replace", "project replaced until stat shows the new size", [v for line in lines for v in line])
+                yield _row(
+                    "window-replace",
+                    "project replaced until stat shows the new size",
+                    [v for line in lines for v in line],
+                )
             if bench.wants("window-removed") or bench.wants("window-back"):
                 lines = place.probe("segment", place.segment("window", "a000000"), watched, count)
                 yield _row("window-removed", "segment removed until stat fails", [line[0] for line in lines])
@@ -63,7 +67,9 @@ def _row(name, what, values):
     goal = Goal("≤ 100 ms at worst, typically < 1 ms")
     row = alone(name, f"seen: {what}", values, goal)
     row.met = max(values) <= 0.1 and statistics.median(values) < 1e-3
-    row.spread = f"worst of {len(values)}: {seconds(max(values))}; 99 %: {seconds(sorted(values)[int(len(values) * 0.99)])}"
+    row.spread = (
+        f"worst of {len(values)}: {seconds(max(values))}; 99 %: {seconds(sorted(values)[int(len(values) * 0.99)])}"
+    )
     row.note = f"{never} not seen within {NEVER:.0f} s" if never else ""
     row.samples = {OURS: values}
     return row

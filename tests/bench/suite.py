@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The list of what is measured. A group of rows shares what it needs; each row comes out once, measured or with the reason why not."""
+"""The list of what is measured. Rows of a group share what they need; each comes out once, or the reason why not."""
 
 import dataclasses
 
@@ -29,7 +29,7 @@ def names():
 
 
 def measured(bench):
-    """Every wanted row in the table's order, as soon as it is known. What breaks leaves its group, and is remembered."""
+    """Every wanted row in the table's order, as soon as it is known. What breaks ends its group only."""
     for group in groups:
         wanted = [name for name in group.names if bench.wants(name)]
         if not wanted:

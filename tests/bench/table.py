@@ -13,7 +13,11 @@ class Table:
         self._line("---" for _ in HEAD)
 
     def _line(self, cells):
-        print("| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |", file=self.stream, flush=True)
+        print(
+            "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |",
+            file=self.stream,
+            flush=True,
+        )
 
     def add(self, row):
         met = {True: "yes", False: "**no**", None: ""}[row.met]

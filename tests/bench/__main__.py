@@ -14,6 +14,7 @@ import traceback
 import machine
 import rows_files  # noqa: F401  each registers its rows, in the order of the table
 import rows_tree  # noqa: F401
+import rows_example  # noqa: F401
 import rows_load  # noqa: F401
 import rows_change  # noqa: F401
 import rows_window  # noqa: F401

@@ -38,16 +38,14 @@ class Mount:
         self.path.mkdir()
         self._log = place.base / f"{self.path.name}.log"
 
-    def start(self, registry, uring):
+    def start(self, command, uring):
         """The kernel looks at its switch for io_uring when a file system starts."""
         if self.place.uring.switchable:
             self.place.uring.set(uring)
-        command = self.place.command(
-            "cuteshmfs", "-f", *(["-o", "io_uring"] if uring else []), self.path, registry=registry
-        )
+        words = [*command, *(["-o", "io_uring"] if uring else [])]
         with open(self._log, "wb") as log:
             self.process = subprocess.Popen(
-                command,
+                words,
                 env=self.place.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -190,14 +188,31 @@ class Place:
         manifest = tomllib.loads((self.base / registry / f"cute-shm.{project}.toml").read_text())
         return self.shm / manifest[array]["shm_name"]
 
-    @contextlib.contextmanager
     def mounted(self, registry="registry", uring=True):
+        """A mount of ours for a while."""
+        return self._mounted(lambda at: self.command("cuteshmfs", "-f", at, registry=registry), uring)
+
+    def example(self, source):
+        """libfuse's own example, which shows `source` as it is, for a while."""
+        if not self.example_program.exists():
+            raise NotMeasured("libfuse's example passthrough_hp is not built (scripts/lib/example.sh)")
+        return self._mounted(lambda at: [self.example_program, "--foreground", source, at], True)
+
+    def make_example(self):
+        subprocess.run([TOP / "scripts/lib/example.sh"], capture_output=True, stdin=subprocess.DEVNULL)
+
+    @property
+    def example_program(self):
+        return TOP / "build/deps/passthrough_hp"
+
+    @contextlib.contextmanager
+    def _mounted(self, command, uring):
         if not os.access("/dev/fuse", os.R_OK | os.W_OK):
             raise NotMeasured("/dev/fuse cannot be used")
         made = Mount(self)
         self._mounts.append(made)
         try:
-            made.start(registry, uring)
+            made.start(command(made.path), uring)
             yield made
         finally:
             made.stop()

@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import shutil
 
 from measure import Goal, OURS, alone, compared, interleaved
 from suite import rows
@@ -41,6 +42,7 @@ def tree(bench):
         yield from _cold(bench, twin, count)
     finally:
         place.unlink("tree")
+        shutil.rmtree(twin, ignore_errors=True)
 
 
 def make_twin(directory, twin):

@@ -95,7 +95,7 @@ def arguments():
     )
     parser.add_argument("--quick", action="store_true", help="small inputs and 3 runs: about a minute")
     parser.add_argument("--rows", metavar="A,B", type=chosen, help="only these (--list says which there are)")
-    parser.add_argument("--runs", metavar="N", type=int, help="samples of each side (default 5)")
+    parser.add_argument("--runs", metavar="N", type=positive, help="samples of each side (default 5)")
     parser.add_argument("--big", action="store_true", help="peak memory of a load of 8 GiB")
     parser.add_argument(
         "--json",
@@ -105,6 +105,12 @@ def arguments():
     parser.add_argument("--keep", action="store_true", help="keep the HDF5 files that were made")
     parser.add_argument("--list", action="store_true", help="the rows' names")
     return parser.parse_args()
+
+
+def positive(text):
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return int(text)
 
 
 def chosen(text):
@@ -170,19 +176,20 @@ def measure(bench, options):
 
 def rest_of_facts(bench):
     """What is known only when it has been tried."""
-    uring = bench.place.uring
     rest = [("access", bench.place.access)] if bench.place.access else []
-    if uring.switchable:
-        rest.append(("fuse's enable_uring", f"Y during the run, {uring.state()} otherwise"))
-    else:
-        rest.append(
-            (
-                "fuse's enable_uring",
-                f"{uring.state()}; root could set it, which makes open, cold stat and listing, unlink and rm -r faster",
-            )
-        )
+    rest.append(("fuse's enable_uring", uring(bench.place.uring)))
     rest += [("scaled down", words) for words in bench.scaled]
     return rest
+
+
+def uring(switch):
+    if switch.switchable:
+        return f"Y during the run, {switch.state()} otherwise"
+    if switch.others:
+        return "another benchmark switched it"
+    if switch.state() == "N":
+        return "N; with Y, which root can set, opening, cold stat and listing, unlink and rm -r are faster"
+    return switch.state()
 
 
 def write(name, content):

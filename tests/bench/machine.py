@@ -59,7 +59,7 @@ class Uring:
     """fuse's `enable_uring`, which is off by default: looked at when something is mounted, put back at the end."""
 
     def __init__(self):
-        self.switchable = False
+        self.switchable = self.others = False
         self._before = self._locked = None
 
     def state(self):
@@ -80,6 +80,7 @@ class Uring:
             say("another benchmark runs here: figures will disturb each other, and enable_uring is left to it")
             self._locked.close()
             self._locked = None
+            self.others = True
             return
         self._before = self.state()
         self.switchable = self.set(True)

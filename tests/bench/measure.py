@@ -68,6 +68,7 @@ class Row:
     spread: str = ""
     note: str = ""
     unit: str = "s"
+    sizes: dict = None  # bytes that one sample moves, of each side, where rates are compared
     samples: dict = dataclasses.field(default_factory=dict)
 
 
@@ -95,6 +96,7 @@ def compared(name, what, samples, goal, sizes=None, note="", runs=None):
             ]
         ),
         note=_noted(note, samples, runs),
+        sizes=sizes,
         samples=samples,
     )
 

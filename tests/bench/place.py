@@ -4,6 +4,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import secrets
 import shutil
 import signal
@@ -42,7 +43,7 @@ class Mount:
         """The kernel looks at its switch for io_uring when a file system starts."""
         if self.place.uring.switchable:
             self.place.uring.set(uring)
-        words = [*command, *(["-o", "io_uring"] if uring else [])]
+        words = [*command, *(["-o", "io_uring"] if uring and self.place.knows_uring else [])]
         with open(self._log, "wb") as log:
             self.process = subprocess.Popen(
                 words,
@@ -136,6 +137,7 @@ class Place:
         self.programs = pathlib.Path(os.environ.get("CUTESHMFS_BIN") or TOP / "build/release/bin").absolute()
         self.access = None
         self._mounts = []
+        self.knows_uring = self._libfuse() >= (3, 18)
         self._peer = None
 
     # --- programs -----------------------------------------------------------------------------------------------------
@@ -143,6 +145,12 @@ class Place:
     def command(self, tool, *words, registry="registry"):
         where = [f"--config={self.base}/empty.conf", f"--root={self.base / registry}", f"--shm-dir={self.shm}"]
         return [str(word) for word in (self.programs / tool, *where, *words)]
+
+    def _libfuse(self):
+        """Its version; an older one takes `-o io_uring` for a mistake."""
+        said = self.call([self.programs / "cuteshmfs", "--version"])
+        found = re.search(r"libfuse (\d+)\.(\d+)", said)
+        return tuple(int(number) for number in found.groups()) if found else (0, 0)
 
     def timed(self, command, timeout=LONGEST, check=True):
         """Seconds from its start to its end."""

@@ -20,7 +20,7 @@ import rows_change  # noqa: F401
 import rows_window  # noqa: F401
 import suite
 import table
-from place import Place, shared_memory
+from place import Place, disk, shared_memory
 
 GIB, MIB = 2**30, 2**20
 
@@ -74,7 +74,7 @@ class Bench:
         self.sizes = Sizes(**QUICK) if options.quick else Sizes()
         if options.big:
             self.sizes.largest = 8 * GIB
-        self.scaled = self.sizes.fit(machine.spare(shared_memory()))
+        self.scaled = self.sizes.fit(machine.spare(shared_memory(), disk()))
         self.chosen = options.rows
         self.say = say
         self.place = self.inputs = None
@@ -152,7 +152,7 @@ def measure(bench, options):
         bench.inputs = Inputs(place.files, bench.say)
         facts = machine.facts(place.programs, h5py)
         for words in bench.scaled:
-            bench.say(f"this machine has little memory to spare; {words}")
+            bench.say(f"this machine has little memory or disk to spare; {words}")
         out = table.Table(sys.stderr if options.json == "-" else sys.stdout)
         rows = [out.add(row) for row in suite.measured(bench)]
     finally:

@@ -19,10 +19,10 @@ def memory():
     return {words[0].rstrip(":"): int(words[1]) * 1024 for words in lines}
 
 
-def spare(directory):
-    """Bytes that may be put into shared memory without hurting anybody: half of what is free."""
-    disk = os.statvfs(directory)
-    return min(memory()["MemAvailable"], disk.f_bavail * disk.f_frsize) // 2
+def spare(*directories):
+    """Bytes that may be put into memory and these directories without hurting anybody: half of what is free."""
+    disks = [os.statvfs(directory) for directory in directories]
+    return min(memory()["MemAvailable"], *(disk.f_bavail * disk.f_frsize for disk in disks)) // 2
 
 
 def facts(programs, h5py):

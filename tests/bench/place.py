@@ -125,7 +125,7 @@ def _answers(path):
 class Place:
     def __init__(self, say):
         self.say = say
-        self.base = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX, dir=_disk()))
+        self.base = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX, dir=disk()))
         self.shm = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX, dir=shared_memory()))
         self.files = self.base / "files"
         self.files.mkdir()
@@ -281,7 +281,7 @@ def shared_memory():
     return pathlib.Path(os.environ.get("CUTE_SHM_DIR") or machine.SHARED_MEMORY)
 
 
-def _disk():
+def disk():
     """TMPDIR, or the usual place unless that is in memory: inputs lie on a disk, in the page cache."""
     usual = pathlib.Path(tempfile.gettempdir())
     kinds = {line.split()[1]: line.split()[2] for line in pathlib.Path("/proc/mounts").read_text().splitlines()}

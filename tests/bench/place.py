@@ -2,6 +2,7 @@
 """Where a benchmark lives: registry, shared memory directory, mounts and inputs of its own, all gone at its end."""
 
 import contextlib
+import functools
 import os
 import pathlib
 import re
@@ -137,7 +138,6 @@ class Place:
         self.programs = pathlib.Path(os.environ.get("CUTESHMFS_BIN") or TOP / "build/release/bin").absolute()
         self.access = None
         self._mounts = []
-        self.knows_uring = self._libfuse() >= (3, 18)
         self._peer = None
 
     # --- programs -----------------------------------------------------------------------------------------------------
@@ -146,11 +146,12 @@ class Place:
         where = [f"--config={self.base}/empty.conf", f"--root={self.base / registry}", f"--shm-dir={self.shm}"]
         return [str(word) for word in (self.programs / tool, *where, *words)]
 
-    def _libfuse(self):
-        """Its version; an older one takes `-o io_uring` for a mistake."""
+    @functools.cached_property
+    def knows_uring(self):
+        """A libfuse before 3.18 takes `-o io_uring` for a mistake."""
         said = self.call([self.programs / "cuteshmfs", "--version"])
         found = re.search(r"libfuse (\d+)\.(\d+)", said)
-        return tuple(int(number) for number in found.groups()) if found else (0, 0)
+        return bool(found) and tuple(int(number) for number in found.groups()) >= (3, 18)
 
     def timed(self, command, timeout=LONGEST, check=True):
         """Seconds from its start to its end."""
@@ -271,10 +272,13 @@ class Place:
         self._peer_leaves()
         shutil.rmtree(self.shm, ignore_errors=True)
         self.uring.give_back()
+        for path in self.base.iterdir():
+            if not (keep and path == self.files):
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
         if keep:
             self.say(f"the inputs are kept in {self.files}")
         else:
-            shutil.rmtree(self.base, ignore_errors=True)
+            self.base.rmdir()
 
 
 def shared_memory():

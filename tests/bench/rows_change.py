@@ -113,7 +113,7 @@ def remove(bench):
             place.load("removed", file)
             make_twin(path, twin)
             try:
-                return place.timed(["rm", "-r", path], timeout=60)
+                return place.timed(["rm", "-r", path], timeout=180)
             except NotMeasured:
                 place.unlink("removed")
                 raise

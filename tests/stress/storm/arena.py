@@ -21,7 +21,7 @@ from .peer import Peer
 from .readers import Lister, Reader
 from .writers import Writer
 
-HANG_SECONDS = 60
+HANG_SECONDS = 60  # without a sign of life
 SHM_MEBIBYTES = 1024
 CONNECTIONS = pathlib.Path("/sys/fs/fuse/connections")
 
@@ -52,6 +52,8 @@ class Arena:
             lines = self._summary()
             quiet.check(self)
             return [*lines, *self._memory()]
+        except AssertionError as error:
+            raise AssertionError(f"seed {self.settings.seed}: {error}") from error
         finally:
             self._clean_up()
 
@@ -103,7 +105,7 @@ class Arena:
         path = self.world.ledger.failures
         if path.exists():
             time.sleep(0.5)  # what else is said about it
-            raise AssertionError(f"seed {self.settings.seed}\n{path.read_text(errors='replace')}\n{self._logs()}{self._reports()}")
+            raise AssertionError(f"{path.read_text(errors='replace')}\n{self._logs()}{self._reports()}")
 
     def _reports(self):
         reports = [report for place in (self.place, self.second) for report in sorted(place.reports.iterdir())]
@@ -171,25 +173,32 @@ class Arena:
         if self.world:
             self.world.ledger.stop()
         for process in self.processes:
-            process.join(5)
+            process.join(0.2 if self._failed() else 5)
         if any(process.is_alive() for process in self.processes):
-            self._abort()  # the last resort: everybody waiting for a daemon gets an error
+            self._cut_off()
         for process in self.processes:
             process.join(5)
             if process.is_alive():
                 process.kill()
-                process.join()
+                process.join(5)
         for mount in self.mounts:
             mount.finish()
         self.second.shm = self.second_shm
         self.second.finish(strict=False)
         self.place.finish(strict=False)
 
-    def _abort(self):
+    def _failed(self):
+        return self.world is not None and self.world.ledger.failures.exists()
+
+    def _cut_off(self):
+        """The last resort: who waits for a daemon that does not answer gets an error."""
         for mount in self.mounts:
             for device in mounting.mounts_at(mount.path):
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError):  # not everywhere is there such a directory
                     (CONNECTIONS / device.decode().split(":")[1] / "abort").write_text("1")
+            with contextlib.suppress(ProcessLookupError):
+                if mount.process:
+                    mount.process.kill()
 
 
 def tail(file, lines=40):

@@ -81,7 +81,10 @@ class Killer(Writer):
         return self._start("cute-shm-unlink", self._name(project))
 
     def _start(self, tool, *words_of):
-        return self._spawn(self.world.place.command(tool, *words_of), self.world.place.environment)
+        environment = dict(self.world.place.environment)
+        # Killed in its search for leaks, a sanitizer reports that it could not search.
+        environment["ASAN_OPTIONS"] += ":detect_leaks=0"
+        return self._spawn(self.world.place.command(tool, *words_of), environment)
 
     def _remover(self, project, version):
         return self._spawn(["rm", "-rf", self.path(self.chance.randrange(len(self.world.mounts)), project)], None)
@@ -110,8 +113,21 @@ class Killer(Writer):
                 os._exit(0)
         return pid
 
+    def _wait(self, most):
+        """Until any moment, or that at which somebody has just written down what he is about to link or unlink."""
+        end = time.monotonic() + self.chance.random() ** 2 * most * self.world.patience
+        if self.chance.random() < 0.3:
+            time.sleep(max(0.0, end - time.monotonic()))
+            return
+        end, before = end + most, self._pending()
+        while time.monotonic() < end and self._pending() <= before:
+            pass
+
+    def _pending(self):
+        return {name for name in self.world.place.in_registry() if name.startswith(".pending.")}
+
     def _kill(self, pid, most):
-        time.sleep(self.chance.random() * most * self.world.patience)
+        self._wait(most)
         everybody = self.chance.random() < 0.5
         try:
             if everybody and os.getpgid(pid) == pid:

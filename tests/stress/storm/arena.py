@@ -23,7 +23,6 @@ from .writers import Writer
 
 HANG_SECONDS = 60  # without a sign of life
 SHM_MEBIBYTES = 1024
-CONNECTIONS = pathlib.Path("/sys/fs/fuse/connections")
 
 
 class Arena:
@@ -135,7 +134,11 @@ class Arena:
         which = self.chance.randrange(DAEMONS)
         ledger, mount = self.world.ledger, self.mounts[which]
         ledger.epoch[which] += 1
-        mount.kill()
+        try:
+            mount.kill()
+        except subprocess.TimeoutExpired:
+            ledger.fail(str(mount.path), f"the killed daemon does not go\n{self._stacks()}")
+            self._raise_failures()
         time.sleep(self.chance.random() * 0.3)
         mount.start()  # over the dead mount
         ledger.epoch[which] += 1
@@ -191,11 +194,19 @@ class Arena:
         return self.world is not None and self.world.ledger.failures.exists()
 
     def _cut_off(self):
-        """The last resort: who waits for a daemon that does not answer gets an error."""
+        """The last resort: who waits for a daemon that does not answer gets an error.
+
+        Killing it is not enough when one of its threads hangs in a notification: that keeps the connection.
+        """
+        devices = [device.decode() for mount in self.mounts for device in mounting.mounts_at(mount.path)]
+        control = self.place.base / "fusectl"
+        control.mkdir(exist_ok=True)
+        if os.geteuid() == 0 and subprocess.run(["mount", "-t", "fusectl", "none", control]).returncode == 0:
+            for device in devices:
+                with contextlib.suppress(OSError):
+                    (control / device.split(":")[1] / "abort").write_text("1")
+            subprocess.run(["umount", control])
         for mount in self.mounts:
-            for device in mounting.mounts_at(mount.path):
-                with contextlib.suppress(OSError):  # not everywhere is there such a directory
-                    (CONNECTIONS / device.decode().split(":")[1] / "abort").write_text("1")
             with contextlib.suppress(ProcessLookupError):
                 if mount.process:
                     mount.process.kill()

@@ -266,6 +266,8 @@ class Lister(Client):
             return
         if duplicates(names):
             self.wrong(f"twice in a listing: {duplicates(names)}")
+        if epoch % 2 or epoch != self.ledger.epoch[mount]:  # perhaps of the directory under the mount
+            return
         for project, name in enumerate(self.world.projects):
             after = self.ledger.look(project)
             state = before[project].state[EXISTS]

@@ -15,6 +15,9 @@
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/lsan_interface.h>
 #endif
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define SANITIZED 1
+#endif
 
 #include "hdf5/alias.h"
 #include "hdf5/loader.h"
@@ -43,7 +46,7 @@ static void limit(int resource, rlim_t value)
  */
 static void limit_memory(const struct cshm_store *store)
 {
-#ifndef __SANITIZE_ADDRESS__ /* whose shadow is private memory too */
+#ifndef SANITIZED /* whose shadow is private memory too */
     struct cshm_room room;
     if (cshm_room_measure(store->shm_fd, &room) < 0)
         return;
@@ -66,7 +69,7 @@ static void limit_memory(const struct cshm_store *store)
 /* libhdf5 and its plugins print when they feel like it; a sanitizer must be heard. */
 static void silence(void)
 {
-#ifndef __SANITIZE_ADDRESS__
+#ifndef SANITIZED
     int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return;

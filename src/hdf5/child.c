@@ -17,6 +17,7 @@
 #endif
 
 #include "hdf5/alias.h"
+#include "hdf5/jobs.h"
 #include "hdf5/loader.h"
 #include "hdf5/lzf.h"
 #include "store/room.h"
@@ -256,6 +257,14 @@ static int set_facts(struct cshm_loader *loader)
                : cshm_loader_fail_all(loader, -ENOMEM, "out of memory");
 }
 
+static int start_workers(struct cshm_loader *loader)
+{
+    unsigned jobs = loader->options->jobs;
+    if (cshm_workers_create(jobs ? jobs : cshm_jobs_available(), &loader->workers) < 0)
+        return cshm_loader_fail_all(loader, -ENOMEM, "out of memory");
+    return 0;
+}
+
 /* From here on the parent waits rather than kills: what is begun is finished. */
 static int publish(struct cshm_loader *loader)
 {
@@ -286,6 +295,8 @@ static int load(struct cshm_loader *loader)
     if (result == 0)
         result = cshm_measure_all(loader);
     if (result == 0)
+        result = start_workers(loader);
+    if (result == 0)
         result = cshm_fill_all(loader);
     if (result == 0)
         result = cshm_alias_all(loader);
@@ -301,6 +312,8 @@ static int load(struct cshm_loader *loader)
 
 static void finish(struct cshm_loader *loader)
 {
+    cshm_transfers_finish(loader); /* before the files are closed that they read */
+    cshm_workers_destroy(loader->workers);
     cshm_draft_destroy(loader->draft);
     cshm_objects_finish(&loader->objects);
     cshm_h5_release(&loader->transfer);
@@ -344,6 +357,7 @@ _Noreturn void cshm_child_run(const struct cshm_child *child)
         .options = child->options,
         .file = H5I_INVALID_HID,
         .transfer = H5I_INVALID_HID,
+        .way = cshm_way_from_environment(),
         .skip_errors = child->options->skip_errors,
     };
     if (child->store->log.function)

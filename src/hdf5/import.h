@@ -43,6 +43,7 @@ struct cshm_import_options {
      * there already is refused (-EEXIST), or replaced with `overwrite`. NULL: a project of its own.
      */
     const char *into;
+    unsigned jobs;          /* threads that load; 0: as many as this process has processors */
     unsigned stall_seconds; /* no progress for so long: the child is ended; 0: the default, 60 */
     /* Called in the caller's process, about ten times a second while loading and once at the end.
      */

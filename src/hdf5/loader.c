@@ -58,6 +58,15 @@ int cshm_loader_fail_all(struct cshm_loader *loader, int code, const char *forma
     return cshm_fail(&loader->error, code, "%s", text);
 }
 
+int cshm_loader_fail_room(struct cshm_loader *loader, const struct cshm_node *node, int code)
+{
+    char size[32];
+    loader->fatal = true;
+    return cshm_fail_errno(&loader->error, code, "cannot reserve %s in %s",
+                           cshm_bytes_to_human(cshm_bytes_below(node), size),
+                           loader->store->shm_dir);
+}
+
 int cshm_loader_give_up(struct cshm_loader *loader, const char *path, int code)
 {
     if (loader->error.code == 0)

@@ -22,10 +22,12 @@
 #include "hdf5/library.h"
 #include "hdf5/objects.h"
 #include "hdf5/pool.h"
+#include "hdf5/transfer.h"
 #include "model/tree.h"
 #include "store/project.h"
 
 struct cshm_alias;
+struct cshm_workers;
 
 struct cshm_loader {
     struct cshm_store *store;
@@ -46,6 +48,9 @@ struct cshm_loader {
     const struct cshm_import_options *options;
     hid_t file;
     hid_t transfer; /* property list: variable-length memory from `pool` */
+    struct cshm_workers *workers;
+    struct cshm_transfers transfers; /* datasets the workers are at */
+    enum cshm_way way;
     bool skip_errors;
     bool fatal; /* the error is no matter of one object (memory, room): skip_errors does not help */
 };
@@ -69,6 +74,9 @@ int cshm_loader_fail_h5(struct cshm_loader *loader, const char *format, ...) CSH
 /* An error that ends the load even with skip_errors. */
 int cshm_loader_fail_all(struct cshm_loader *loader, int code, const char *format, ...)
     CSHM_PRINTF(3, 4);
+
+/* Memory of an array cannot be had: ends the load. */
+int cshm_loader_fail_room(struct cshm_loader *loader, const struct cshm_node *node, int code);
 
 /*
  * Something at `path` (escaped) failed with `code`. 0 with skip_errors, where it was told and

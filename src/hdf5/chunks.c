@@ -8,7 +8,10 @@
 #include "hdf5/decode.h"
 #include "hdf5/transfer.h"
 
-enum { RAW_SPARE = 64 * 1024 }; /* of a chunk's bytes in the file beyond twice the decoded ones */
+enum {
+    FILTER_LZF = 32000,    /* registered by h5py */
+    RAW_SPARE = 64 * 1024, /* of a chunk's bytes in the file beyond twice the decoded ones */
+};
 
 struct cshm_chunks {
     struct cshm_grid grid;
@@ -46,7 +49,7 @@ static bool take_filter(hid_t creation, unsigned at, struct cshm_filters *filter
     case H5Z_FILTER_FLETCHER32:
         filter->kind = CSHM_FILTER_FLETCHER32;
         return true;
-    case CSHM_LZF_FILTER:
+    case FILTER_LZF:
         filter->kind = CSHM_FILTER_LZF;
         return true;
     default:

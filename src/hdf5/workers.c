@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "hdf5/canvas.h"
+#include "hdf5/decode.h"
 
 enum {
     QUEUE_ENTRIES = 256,
@@ -70,7 +71,9 @@ static int begin_worker(struct cshm_workers *workers, struct cshm_worker *worker
 static void end_worker(struct cshm_worker *worker)
 {
     free(worker->buffer);
+    cshm_decoder_destroy(worker->decoder);
     worker->buffer = NULL;
+    worker->decoder = NULL;
 }
 
 static void *work_on(void *context)

@@ -14,6 +14,7 @@ import pytest
 import generate_hdf5
 from support import h5, programs
 from support.demands import lacking
+from support.waiting import wait_until
 
 WAY = "CUTE_SHM_HDF5_WAY"
 COPIED, CHUNKS, LIBRARY = "copied from the file", "chunks decoded in threads", "read by libhdf5"
@@ -288,11 +289,11 @@ def test_real_files(place):
 
 
 @pytest.mark.parametrize("jobs", ["1", "3"])
-@pytest.mark.place(shm_mebibytes=300)
+@pytest.mark.shm_size(300)
 def test_a_shared_memory_directory_that_others_fill_in_the_middle(place, jobs):
     file = h5.big(place.files / "f.h5", 250)
     loading = place.start("cute-shm-hdf5", "-j", jobs, "p", file)
-    wait_for(lambda: used(place.shm) > 5 << 20)
+    wait_until(lambda: used(place.shm) > 5 << 20, "the load to begin")
     with open(place.shm / "others", "wb") as others:
         status = os.statvfs(place.shm)
         os.posix_fallocate(others.fileno(), 0, max(1, status.f_bavail * status.f_bsize - (2 << 20)))

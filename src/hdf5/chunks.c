@@ -245,54 +245,91 @@ static void add_missing(struct cshm_loader *loader, struct cshm_transfer *transf
     cshm_transfer_tell(transfer, find_extent(&transfer->chunks->grid, start).own);
 }
 
+/* All chunks of a dataset, in the order of their place in it. */
+struct scan {
+    struct cshm_loader *loader;
+    struct cshm_transfer *transfer;
+    hid_t dataset;
+    hid_t space; /* whole: 1.10 does not take H5S_ALL for it */
+    uint64_t total;  /* of the grid */
+    hsize_t stored;  /* in the file, as its index has it */
+    hsize_t found;
+};
+
+/* Bytes of a chunk in the file; 0: it is not there, or cannot be found, which 1.10 calls the same. */
+static hsize_t find_size(const struct scan *scan, const hsize_t *offset)
+{
+    hsize_t size = 0;
+    return H5Dget_chunk_storage_size(scan->dataset, offset, &size) < 0 ? 0 : size;
+}
+
+static int read_chunk(const struct scan *scan, const hsize_t *offset, struct cshm_work *work)
+{
+    size_t bytes = scan->transfer->chunks->bytes;
+    if (work->size > bytes && work->size - bytes > bytes + RAW_SPARE)
+        return -ENODATA;
+    work->raw = malloc(work->size);
+    if (!work->raw)
+        return -ENOMEM;
+    if (cshm_h5_read_chunk(scan->dataset, scan->loader->transfer, offset, &work->mask, work->raw) >=
+        0)
+        return 0;
+    free(work->raw);
+    return -ENODATA;
+}
+
 /*
  * Not with H5Dget_chunk_info: in 1.10 each call walks the whole index, and its addresses leave out
  * the user block.
  */
-static int add_chunk(struct cshm_loader *loader, const struct cshm_dataset *dataset,
-                     struct cshm_transfer *transfer, uint64_t number)
+static int add_chunk(struct scan *scan, uint64_t number)
 {
-    const struct cshm_chunks *chunks = transfer->chunks;
+    const struct cshm_chunks *chunks = scan->transfer->chunks;
     uint64_t start[CSHM_GRID_RANK_MAX];
     hsize_t offset[CSHM_GRID_RANK_MAX];
-    hsize_t size = 0;
     find_start(chunks, number, start);
     for (size_t i = 0; i < chunks->grid.rank; i++)
         offset[i] = start[i];
-    if (H5Dget_chunk_storage_size(dataset->id, offset, &size) < 0 ||
-        (size > chunks->bytes && size - chunks->bytes > chunks->bytes + RAW_SPARE))
-        return -ENODATA;
-    struct cshm_work work = {.batch = &transfer->batch, .where = number, .size = size};
-    if (size == 0) {
-        add_missing(loader, transfer, &work, start);
+    struct cshm_work work = {.batch = &scan->transfer->batch, .where = number};
+    if (scan->found < scan->stored)
+        work.size = find_size(scan, offset);
+    if (work.size == 0) {
+        add_missing(scan->loader, scan->transfer, &work, start);
         return 0;
     }
-    work.raw = malloc(size);
-    if (!work.raw)
-        return -ENOMEM;
-    if (cshm_h5_read_chunk(dataset->id, loader->transfer, offset, &work.mask, work.raw) < 0) {
-        free(work.raw);
+    scan->found++;
+    int result = read_chunk(scan, offset, &work);
+    if (result == 0)
+        cshm_workers_add(scan->loader->workers, &work);
+    return result;
+}
+
+static int add_chunks(struct scan *scan)
+{
+    if (H5Dget_num_chunks(scan->dataset, scan->space, &scan->stored) < 0)
         return -ENODATA;
+    for (uint64_t number = 0; number < scan->total; number++) {
+        cshm_loader_beat(scan->loader);
+        int result = add_chunk(scan, number);
+        if (result == 0)
+            result = atomic_load(&scan->transfer->batch.error);
+        if (result < 0)
+            return result;
     }
-    cshm_workers_add(loader->workers, &work);
-    return 0;
+    return scan->found == scan->stored ? 0 : -ENODATA;
 }
 
 void cshm_chunks_add(struct cshm_loader *loader, struct cshm_dataset *dataset,
                      struct cshm_transfer *transfer)
 {
     const struct cshm_chunks *chunks = transfer->chunks;
-    uint64_t count = 1; /* at most that of the elements */
+    struct scan scan = {
+        .loader = loader, .transfer = transfer, .dataset = dataset->id,
+        .space = dataset->space, .total = 1};
     for (size_t i = 0; i < chunks->grid.rank; i++)
-        count *= chunks->counts[i];
+        scan.total *= chunks->counts[i]; /* at most the elements there are */
     transfer->batch.run = run_chunk;
-    int result = 0;
-    for (uint64_t number = 0; number < count && result == 0; number++) {
-        cshm_loader_beat(loader);
-        result = add_chunk(loader, dataset, transfer, number);
-        if (result == 0)
-            result = atomic_load(&transfer->batch.error);
-    }
+    int result = add_chunks(&scan);
     int none = 0;
     if (result < 0)
         (void)atomic_compare_exchange_strong(&transfer->batch.error, &none, result);

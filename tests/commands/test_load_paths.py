@@ -7,6 +7,7 @@ import itertools
 import os
 import pathlib
 import re
+import signal
 
 import h5py
 import numpy as np
@@ -294,12 +295,14 @@ def test_real_files(place):
 @pytest.mark.parametrize("jobs", ["1", "3"])
 @pytest.mark.shm_size(300)
 def test_a_shared_memory_directory_that_others_fill_in_the_middle(place, jobs):
-    file = h5.big(place.files / "f.h5", 250)
-    loading = place.start("cute-shm-hdf5", "-j", jobs, "p", file)
+    file = h5.big(place.files / "f.h5", 280)
+    loading = place.start("cute-shm-hdf5", "-j", jobs, "p", file, start_new_session=True)
     wait_until(lambda: used(place.shm) > 5 << 20, "the load to begin")
+    os.killpg(loading.pid, signal.SIGSTOP)
     with open(place.shm / "others", "wb", buffering=0) as others, contextlib.suppress(OSError):
         while True:
             others.write(bytes(1 << 20))
+    os.killpg(loading.pid, signal.SIGCONT)
     _, line = loading.communicate(timeout=60)
     assert (loading.returncode, b"No space left" in line) == (programs.FAILED, True)
     os.unlink(place.shm / "others")

@@ -22,6 +22,12 @@
 #include "hdf5/lzf.h"
 #include "store/room.h"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IS_SANITIZED 1
+#else
+#define IS_SANITIZED 0
+#endif
+
 #define CHUNK_CACHE_BYTES    ((size_t)32 << 20)
 #define CHUNK_CACHE_SLOTS    2003
 #define METADATA_CACHE_BYTES ((size_t)4 << 20)
@@ -44,7 +50,7 @@ static void limit(int resource, rlim_t value)
  */
 static void limit_memory(const struct cshm_store *store)
 {
-#ifndef __SANITIZE_ADDRESS__ /* whose shadow is private memory too */
+#if !IS_SANITIZED /* whose shadow is private memory too */
     struct cshm_room room;
     if (cshm_room_measure(store->shm_fd, &room) < 0)
         return;
@@ -67,7 +73,7 @@ static void limit_memory(const struct cshm_store *store)
 /* libhdf5 and its plugins print when they feel like it; a sanitizer must be heard. */
 static void silence(void)
 {
-#ifndef __SANITIZE_ADDRESS__
+#if !IS_SANITIZED
     int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return;

@@ -193,10 +193,10 @@ static int decode(struct cshm_worker *worker, const struct cshm_chunks *chunks,
                   const struct cshm_work *work, uint32_t mask, const void **out)
 {
     if (!worker->decoder && cshm_decoder_create(&worker->decoder) < 0)
-        return -ENOMEM;
+        return -ENODATA;
     int result = cshm_decode(worker->decoder, &chunks->filters, mask, work->raw, work->size,
                              chunks->bytes, NULL, out);
-    return result < 0 && result != -ENOMEM ? -ENODATA : result;
+    return result < 0 ? -ENODATA : 0;
 }
 
 static int place_chunk(struct cshm_transfer *transfer, const uint64_t *start,
@@ -269,8 +269,8 @@ static int read_chunk(const struct scan *scan, const hsize_t *offset, struct csh
     if (work->size > bytes && work->size - bytes > bytes + RAW_SPARE)
         return -ENODATA;
     work->raw = malloc(work->size);
-    if (!work->raw)
-        return -ENOMEM;
+    if (!work->raw) /* a size that is a lie, likely */
+        return -ENODATA;
     if (cshm_h5_read_chunk(scan->dataset, scan->loader->transfer, offset, &work->mask, work->raw) >=
         0)
         return 0;

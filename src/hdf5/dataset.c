@@ -17,7 +17,6 @@ enum {
     BUFFERED_BYTES = 1024 * 1024,    /* of all arrays of a dataset that is not worth mapping */
     PIECE_ELEMENTS = 64 * 1024,      /* of variable length: what they point to comes on top */
     POOL_BYTES = 32 * 1024 * 1024,
-    RESERVED_PER_MS = 100 * 1024,
 };
 
 /* --- Looking at one
@@ -258,13 +257,10 @@ static int reserve(struct cshm_loader *loader, struct cshm_node *node, bool map,
 static int open_sink(struct cshm_loader *loader, struct cshm_node *node, bool map,
                      struct cshm_sink *sink)
 {
-    struct cshm_progress_page *page = loader->channel->page;
     sink->size = node->described->bytes;
-    /* The kernel zeroes what it reserves: half a second a gigabyte, ten on a bad day. */
-    atomic_store_explicit(&page->patience_ms, sink->size / RESERVED_PER_MS, memory_order_relaxed);
+    cshm_loader_be_patient(loader, sink->size);
     int result = reserve(loader, node, map, sink);
-    atomic_store_explicit(&page->patience_ms, 0, memory_order_relaxed);
-    cshm_loader_beat(loader);
+    cshm_loader_be_patient(loader, 0);
     if (result < 0) {
         loader->fatal = true;
         return result;

@@ -184,9 +184,12 @@ static int read_again(struct cshm_loader *loader, struct cshm_object *object, in
 static int complete(struct cshm_loader *loader, const struct cshm_transfer *transfer)
 {
     struct cshm_node *node = transfer->object->node;
-    int result = transfer->has_holes
-                     ? cshm_segment_reserve(transfer->canvas.fd, 0, transfer->canvas.size)
-                     : 0;
+    int result = 0;
+    if (transfer->has_holes) {
+        cshm_loader_be_patient(loader, transfer->canvas.size);
+        result = cshm_segment_reserve(transfer->canvas.fd, 0, transfer->canvas.size);
+        cshm_loader_be_patient(loader, 0);
+    }
     if (result < 0)
         return cshm_loader_fail_room(loader, node, result);
     result = cshm_draft_filled(loader->draft, node, &loader->error);
@@ -258,9 +261,12 @@ static int fill_dataset(struct cshm_loader *loader, struct cshm_object *object, 
 static int fill(struct cshm_loader *loader, struct cshm_object *object)
 {
     CSHM_AUTO_HID hid_t id = cshm_objects_open(&loader->objects, object);
-    if (id < 0)
-        return cshm_loader_give_up_node(loader, object->node,
-                                        cshm_loader_fail_h5(loader, "cannot be opened again"));
+    if (id < 0) {
+        int code = cshm_loader_fail_h5(loader, "cannot be opened again");
+        return object->type == H5O_TYPE_DATASET
+                   ? give_back(loader, object, code)
+                   : cshm_loader_give_up_node(loader, object->node, code);
+    }
     int result = object->has_attributes ? cshm_attributes_load(loader, id, object) : 0;
     if (result == 0 && object->type == H5O_TYPE_DATASET)
         result = fill_dataset(loader, object, id);

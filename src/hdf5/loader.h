@@ -94,6 +94,9 @@ static inline void cshm_loader_beat(struct cshm_loader *loader)
     cshm_channel_beat(loader->channel);
 }
 
+/* Around the kernel reserving so much at once, during which nothing beats; 0: that is over. */
+void cshm_loader_be_patient(struct cshm_loader *loader, uint64_t bytes);
+
 /* The steps; further paths are in alias.h. */
 int cshm_walk(struct cshm_loader *loader);
 int cshm_measure_all(struct cshm_loader *loader);

@@ -232,6 +232,19 @@ def test_what_needs_the_library_is_read_by_it(place):
     assert np.array_equal(place.array("fast", "outside"), np.arange(10))
 
 
+def test_data_in_files_that_external_links_lead_to(place):
+    data = content("<f8", (400, 100))
+    with h5py.File(place.files / "other.h5", "w", userblock_size=512) as other:
+        other["plain"] = data
+        other.create_dataset("packed", data=data, chunks=(30, 100), compression="gzip")
+    with h5py.File(place.files / "f.h5", "w") as file:
+        file["own"] = data + 1
+        file["plain"] = h5py.ExternalLink("other.h5", "/plain")
+        file["packed"] = h5py.ExternalLink("other.h5", "/packed")
+    ways = same_both_ways(place, place.files / "f.h5")
+    assert ways == {"/own": COPIED, "/plain": COPIED, "/packed": CHUNKS}
+
+
 def damage_chunk(path, name):
     with h5py.File(path) as file:
         info = file[name].id.get_chunk_info(1)

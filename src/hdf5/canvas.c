@@ -92,8 +92,8 @@ int cshm_canvas_prepare(struct cshm_canvas *canvas, uint64_t at, uint64_t length
 
 static bool begin_write(struct cshm_canvas *canvas)
 {
-    return !canvas->bytes || !atomic_exchange_explicit(&canvas->is_being_written, true,
-                                                       memory_order_acquire);
+    return !canvas->bytes ||
+           !atomic_exchange_explicit(&canvas->is_being_written, true, memory_order_acquire);
 }
 
 static void end_write(struct cshm_canvas *canvas)

@@ -29,7 +29,8 @@ struct cshm_canvas {
     atomic_bool is_being_written;
 };
 
-/* `size` > 0. `map`: more than one thread fills it, or bytes are not put in runs. -ENOMEM, -errno. */
+/* `size` > 0. `map`: more than one thread fills it, or bytes are not put in runs. -ENOMEM, -errno.
+ */
 int cshm_canvas_open(struct cshm_canvas *canvas, int fd, uint64_t size, bool map);
 void cshm_canvas_close(struct cshm_canvas *canvas);
 

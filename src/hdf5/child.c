@@ -352,6 +352,15 @@ static void check_leaks(void)
 #endif
 }
 
+#ifdef __SANITIZE_THREAD__
+/* It counts its own thread as one of the parent's, and then takes ours for a mistake. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "die_after_fork=0";
+}
+#endif
+
 _Noreturn void cshm_child_run(const struct cshm_child *child)
 {
     isolate(child);

@@ -16,9 +16,9 @@ enum {
 struct cshm_chunks {
     struct cshm_grid grid;
     struct cshm_filters filters;
-    size_t bytes;                       /* of a decoded chunk */
+    size_t bytes;                        /* of a decoded chunk */
     uint64_t counts[CSHM_GRID_RANK_MAX]; /* of chunks along each dimension */
-    bool has_raw_edges;   /* chunks that reach beyond the dataset are not filtered */
+    bool has_raw_edges;                  /* chunks that reach beyond the dataset are not filtered */
     unsigned char *value; /* what chunks hold that the file does not have; NULL: zeros */
 };
 
@@ -250,13 +250,14 @@ struct scan {
     struct cshm_loader *loader;
     struct cshm_transfer *transfer;
     hid_t dataset;
-    hid_t space; /* whole: 1.10 does not take H5S_ALL for it */
-    uint64_t total;  /* of the grid */
-    hsize_t stored;  /* in the file, as its index has it */
+    hid_t space;    /* whole: 1.10 does not take H5S_ALL for it */
+    uint64_t total; /* of the grid */
+    hsize_t stored; /* in the file, as its index has it */
     hsize_t found;
 };
 
-/* Bytes of a chunk in the file; 0: it is not there, or cannot be found, which 1.10 calls the same. */
+/* Bytes of a chunk in the file; 0: it is not there, or cannot be found, which 1.10 calls the same.
+ */
 static hsize_t find_size(const struct scan *scan, const hsize_t *offset)
 {
     hsize_t size = 0;
@@ -323,9 +324,11 @@ void cshm_chunks_add(struct cshm_loader *loader, struct cshm_dataset *dataset,
                      struct cshm_transfer *transfer)
 {
     const struct cshm_chunks *chunks = transfer->chunks;
-    struct scan scan = {
-        .loader = loader, .transfer = transfer, .dataset = dataset->id,
-        .space = dataset->space, .total = 1};
+    struct scan scan = {.loader = loader,
+                        .transfer = transfer,
+                        .dataset = dataset->id,
+                        .space = dataset->space,
+                        .total = 1};
     for (size_t i = 0; i < chunks->grid.rank; i++)
         scan.total *= chunks->counts[i]; /* at most the elements there are */
     transfer->batch.run = run_chunk;

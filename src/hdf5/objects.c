@@ -101,8 +101,8 @@ static uint64_t end_of(hid_t file)
     CSHM_AUTO_HID hid_t creation = H5Fget_create_plist(file);
     hsize_t user_block;
     haddr_t end;
-    if (creation < 0 || H5Pget_userblock(creation, &user_block) < 0 ||
-        H5Fget_eoa(file, &end) < 0 || __builtin_add_overflow(end, user_block, &end))
+    if (creation < 0 || H5Pget_userblock(creation, &user_block) < 0 || H5Fget_eoa(file, &end) < 0 ||
+        __builtin_add_overflow(end, user_block, &end))
         return 0;
     return end;
 }

@@ -31,7 +31,7 @@ struct cshm_object {
 struct cshm_open_file {
     unsigned long number;
     hid_t id;
-    int fd; /* libhdf5's own, for pread(2); -1: it reads this file in another way than that */
+    int fd;       /* libhdf5's own, for pread(2); -1: it reads this file in another way than that */
     uint64_t end; /* what libhdf5 reads of `fd` is before this; 0 without one */
 };
 

@@ -8,7 +8,7 @@
 #include "hdf5/dataset.h"
 
 enum {
-    UNDER_WAY_MAX = 16, /* transfers: each has a descriptor beyond those the draft counts as filled */
+    UNDER_WAY_MAX = 16,         /* each has a descriptor, and they cannot be linked early yet */
     AT_ONCE_BYTES = 256 * 1024, /* not worth another thread */
 };
 
@@ -202,7 +202,7 @@ static int look(struct cshm_loader *loader, struct cshm_dataset *dataset,
     int result = may ? find_storage(loader, dataset, transfer) : 0;
     if (result >= 0)
         log_way(loader, transfer->object,
-                result == 0         ? "read by libhdf5"
+                result == 0        ? "read by libhdf5"
                 : transfer->chunks ? "chunks decoded in threads"
                                    : "copied from the file");
     return result;

@@ -142,7 +142,11 @@ int cshm_canvas_copy(struct cshm_canvas *canvas, int source, uint64_t from, uint
         return result;
     }
     int result = cshm_canvas_prepare(canvas, at, length);
-    return result < 0 ? result : read_source(source, canvas->bytes + at, length, from);
+    if (result == 0)
+        result = read_source(source, canvas->bytes + at, length, from);
+    /* Unmapping takes its time too, and is better done by all than by one at the end. */
+    (void)madvise(canvas->bytes + at, length, MADV_DONTNEED);
+    return result;
 }
 
 int cshm_canvas_put(struct cshm_canvas *canvas, uint64_t at, const void *bytes, uint64_t length)

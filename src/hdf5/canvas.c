@@ -90,15 +90,19 @@ int cshm_canvas_prepare(struct cshm_canvas *canvas, uint64_t at, uint64_t length
 /* --- Either way
  * --------------------------------------------------------------------------------- */
 
-static bool begin_write(struct cshm_canvas *canvas)
+/* `most`: how many may be at it, one writing and the others waiting for it in the kernel. */
+static bool begin_write(struct cshm_canvas *canvas, unsigned most)
 {
-    return !canvas->bytes ||
-           !atomic_exchange_explicit(&canvas->is_being_written, true, memory_order_acquire);
+    if (atomic_fetch_add_explicit(&canvas->writers, 1, memory_order_relaxed) < most ||
+        !canvas->bytes)
+        return true;
+    atomic_fetch_sub_explicit(&canvas->writers, 1, memory_order_relaxed);
+    return false;
 }
 
 static void end_write(struct cshm_canvas *canvas)
 {
-    atomic_store_explicit(&canvas->is_being_written, false, memory_order_release);
+    atomic_fetch_sub_explicit(&canvas->writers, 1, memory_order_relaxed);
 }
 
 static int read_source(int source, void *bytes, uint64_t length, uint64_t from)
@@ -136,7 +140,7 @@ static int copy_by_write(const struct cshm_canvas *canvas, int source, uint64_t 
 int cshm_canvas_copy(struct cshm_canvas *canvas, int source, uint64_t from, uint64_t at,
                      uint64_t length, void *buffer)
 {
-    if (begin_write(canvas)) {
+    if (begin_write(canvas, 1)) {
         int result = copy_by_write(canvas, source, from, at, length, buffer);
         end_write(canvas);
         return result;
@@ -151,7 +155,8 @@ int cshm_canvas_copy(struct cshm_canvas *canvas, int source, uint64_t from, uint
 
 int cshm_canvas_put(struct cshm_canvas *canvas, uint64_t at, const void *bytes, uint64_t length)
 {
-    if (begin_write(canvas)) {
+    /* Short, and after long decoding: waiting for one costs less than populating. */
+    if (begin_write(canvas, 2)) {
         int result = cshm_file_write_at(canvas->fd, bytes, length, at);
         end_write(canvas);
         return result;

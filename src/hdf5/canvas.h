@@ -26,7 +26,7 @@ struct cshm_canvas {
     uint64_t size;
     unsigned char *bytes; /* the mapping; NULL: only one thread, only write(2) */
     atomic_uchar *ready;  /* by block: populated */
-    atomic_bool is_being_written;
+    atomic_uint writers; /* threads that write, or wait for it */
 };
 
 /* `size` > 0. `map`: more than one thread fills it, or bytes are not put in runs. -ENOMEM, -errno.

@@ -69,24 +69,28 @@ ALWAYS_INLINE lanes interleave_high(lanes a, lanes b)
 #endif
 
 #if !defined NO_LANES
+ALWAYS_INLINE void interleave(lanes *vectors, const size_t width)
+{
+    lanes next[WIDTH_MAX];
+    for (size_t i = 0; i < width / 2; i++) {
+        next[2 * i] = interleave_low(vectors[i], vectors[i + width / 2]);
+        next[2 * i + 1] = interleave_high(vectors[i], vectors[i + width / 2]);
+    }
+    for (size_t i = 0; i < width; i++)
+        vectors[i] = next[i];
+}
+
 /* LANES pieces of elements, `width` bytes each, one after the other. */
 ALWAYS_INLINE void weave_lanes(const unsigned char *from, size_t apart, unsigned char *to,
                                const size_t width)
 {
-    lanes now[WIDTH_MAX];
-    lanes next[WIDTH_MAX];
+    lanes vectors[WIDTH_MAX];
     for (size_t i = 0; i < width; i++)
-        now[i] = lanes_load(from + i * apart);
-    for (size_t round = 1; round < width; round *= 2) {
-        for (size_t i = 0; i < width / 2; i++) {
-            next[2 * i] = interleave_low(now[i], now[i + width / 2]);
-            next[2 * i + 1] = interleave_high(now[i], now[i + width / 2]);
-        }
-        for (size_t i = 0; i < width; i++)
-            now[i] = next[i];
-    }
+        vectors[i] = lanes_load(from + i * apart);
+    for (size_t round = 1; round < width; round *= 2)
+        interleave(vectors, width);
     for (size_t i = 0; i < width; i++)
-        lanes_store(to + i * LANES, now[i]);
+        lanes_store(to + i * LANES, vectors[i]);
 }
 
 /* As many elements as vectors take; returns how many. */
@@ -121,24 +125,32 @@ ALWAYS_INLINE void weave(const unsigned char *from, size_t apart, size_t count, 
             to[at * stride + i] = from[i * apart + at];
 }
 
+typedef void weave_function(const unsigned char *from, size_t apart, size_t count,
+                            unsigned char *to, size_t stride);
+
+/* Functions, not calls side by side: compilers fold those into one whose width is no constant. */
+#define WEAVE(width)                                                                               \
+    static void weave_##width(const unsigned char *from, size_t apart, size_t count,               \
+                              unsigned char *to, size_t stride)                                    \
+    {                                                                                              \
+        weave(from, apart, count, to, stride, width);                                              \
+    }
+
+WEAVE(1)
+WEAVE(2)
+WEAVE(4)
+WEAVE(8)
+WEAVE(16)
+
 static void weave_elements(const unsigned char *from, size_t apart, size_t count, unsigned char *to,
                            size_t element_size)
 {
-    size_t width;
-    for (size_t done = 0; done < element_size; done += width) {
-        const unsigned char *bytes = from + done * apart;
-        size_t left = element_size - done;
-        width = left >= 16 ? 16 : left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
-        if (width == 16)
-            weave(bytes, apart, count, to + done, element_size, 16);
-        else if (width == 8)
-            weave(bytes, apart, count, to + done, element_size, 8);
-        else if (width == 4)
-            weave(bytes, apart, count, to + done, element_size, 4);
-        else if (width == 2)
-            weave(bytes, apart, count, to + done, element_size, 2);
-        else
-            weave(bytes, apart, count, to + done, element_size, 1);
+    static weave_function *const functions[] = {weave_1, weave_2, weave_4, weave_8, weave_16};
+    size_t done = 0;
+    for (size_t i = 5; i-- > 0;) {
+        size_t width = (size_t)1 << i;
+        for (; element_size - done >= width; done += width)
+            functions[i](from + done * apart, apart, count, to + done, element_size);
     }
 }
 

@@ -16,6 +16,7 @@
 #include "hdf5/import.h"
 
 #define STALL_SECONDS_MAX 1000000
+#define JOBS_MAX          1024
 
 static const char help[] =
     "usage: cute-shm-hdf5 [options] PROJECT FILE\n"
@@ -29,6 +30,7 @@ static const char help[] =
     "      --max-size BYTES  refuse what needs more memory (K, M, G, T: powers of 1024)\n"
     "      --mode OCTAL    permissions of the arrays and the manifest (default 0600)\n"
     "      --skip-errors   leave out what cannot be read, publish the rest (exit status 3)\n"
+    "  -j, --jobs N        threads that load (default: the processors at hand)\n"
     "      --stall SECONDS give up when nothing moves for so long (default 60)\n"
     "      --no-progress   no progress bar\n" CLI_HELP_OPTIONS;
 
@@ -47,6 +49,7 @@ enum {
 
 static const struct option long_options[] = {
     {"overwrite", no_argument, NULL, 'o'},
+    {"jobs", required_argument, NULL, 'j'},
     {"no-progress", no_argument, NULL, OPTION_NO_PROGRESS},
     {"mode", required_argument, NULL, OPTION_MODE},
     {"stall", required_argument, NULL, OPTION_STALL},
@@ -167,6 +170,16 @@ static void parse_stall(struct load *load)
     load->options.stall_seconds = (unsigned)seconds;
 }
 
+static void parse_jobs(struct load *load)
+{
+    char *end;
+    errno = 0;
+    unsigned long jobs = strtoul(optarg, &end, 10);
+    if (errno || end == optarg || *end != '\0' || optarg[0] == '-' || jobs == 0 || jobs > JOBS_MAX)
+        cli_usage_error(&load->cli, "--jobs %s: not a number of threads", optarg);
+    load->options.jobs = (unsigned)jobs;
+}
+
 /* An empty path is more likely a variable that was not set than the whole file. */
 static const char *parse_path(const struct load *load, const char *option)
 {
@@ -226,6 +239,9 @@ static void parse_option(struct load *load, int option)
     case OPTION_FREE_FIRST:
         load->options.free_first = true;
         break;
+    case 'j':
+        parse_jobs(load);
+        break;
     case OPTION_STALL:
         parse_stall(load);
         break;
@@ -260,8 +276,8 @@ static void parse(struct load *load, int argc, char **argv)
         exit(CLI_FAILED);
     }
     load->options.select = load->select;
-    while ((option =
-                cli_next_option(&load->cli, argc, argv, CLI_SHORT_OPTIONS "o", long_options)) != -1)
+    while ((option = cli_next_option(&load->cli, argc, argv, CLI_SHORT_OPTIONS "oj:",
+                                     long_options)) != -1)
         parse_option(load, option);
     check_options(load);
     if (argc - optind != 2)

@@ -67,6 +67,7 @@ struct cshm_import_options {
      */
     const char *into;
     uint64_t max_bytes;     /* -EFBIG if the arrays need more than so; 0: no limit but the room */
+    unsigned jobs;          /* threads that load; 0: as many as this process has processors */
     unsigned stall_seconds; /* no progress for so long: the child is ended; 0: the default, 60 */
     /* Called in the caller's process, about ten times a second while loading and once at the end.
      */

@@ -151,22 +151,60 @@ static int add_slot(struct cshm_draft *draft, struct cshm_node *node, int fd)
     return 0;
 }
 
+static int begin_slot(struct cshm_draft *draft, struct cshm_node *node, bool reserve, int *fd)
+{
+    CSHM_AUTO_FD int made = -1;
+    int result = reserve ? cshm_segment_create(draft->store, node->described->bytes, &made)
+                         : cshm_segment_begin(draft->store, &made);
+    if (result == 0)
+        result = add_slot(draft, node, made);
+    if (result == 0)
+        *fd = cshm_steal_fd(&made);
+    return result;
+}
+
+static int reserve_failed(const struct cshm_draft *draft, const struct cshm_node *node, int result,
+                          struct cshm_error *error)
+{
+    char size[32];
+    return cshm_fail_errno(error, result, "cannot reserve %s in %s",
+                           cshm_bytes_to_human(node->described->bytes, size),
+                           draft->store->shm_dir);
+}
+
 int cshm_draft_reserve(struct cshm_draft *draft, struct cshm_node *node, int *fd,
                        struct cshm_error *error)
 {
-    uint64_t bytes = node->described->bytes;
-    CSHM_AUTO_FD int made = -1;
-    int result = cshm_segment_create(draft->store, bytes, &made);
-    if (result < 0) {
-        char size[32];
-        return cshm_fail_errno(error, result, "cannot reserve %s in %s",
-                               cshm_bytes_to_human(bytes, size), draft->store->shm_dir);
+    int result = begin_slot(draft, node, true, fd);
+    return result < 0 ? reserve_failed(draft, node, result, error) : 0;
+}
+
+int cshm_draft_begin(struct cshm_draft *draft, struct cshm_node *node, int *fd,
+                     struct cshm_error *error)
+{
+    int result = begin_slot(draft, node, false, fd);
+    return result < 0 ? reserve_failed(draft, node, result, error) : 0;
+}
+
+static void drop_slot(struct cshm_draft *draft, struct slot *slot)
+{
+    if (slot->has_name)
+        (void)cshm_segment_unlink(draft->store, slot->node->described->segment);
+    if (slot->fd >= 0)
+        draft->open_count--;
+    cshm_close_fd(&slot->fd);
+    size_t behind = draft->count - 1 - (size_t)(slot - draft->slots);
+    memmove(slot, slot + 1, behind * sizeof *slot);
+    draft->count--;
+}
+
+void cshm_draft_drop(struct cshm_draft *draft, const struct cshm_node *node)
+{
+    for (const struct cshm_node *below = node; below; below = cshm_node_walk(below, node)) {
+        struct slot *slot = below->type == CSHM_NODE_ARRAY ? slot_of(draft, below) : NULL;
+        if (slot)
+            drop_slot(draft, slot);
     }
-    result = add_slot(draft, node, made);
-    if (result < 0)
-        return cshm_fail(error, result, "out of memory");
-    *fd = cshm_steal_fd(&made);
-    return 0;
 }
 
 static int name_node(struct cshm_draft *draft, struct cshm_node *node)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "hdf5/canvas.h"
@@ -95,17 +96,25 @@ static void *work_on(void *context)
     return NULL;
 }
 
-/* As many as there may be: with none at all the main thread does everything. */
+/*
+ * As many as there may be: with none at all the main thread does everything. Signals are for that
+ * one, which holds them back while it publishes.
+ */
 static void start_threads(struct cshm_workers *workers, size_t wanted)
 {
     pthread_attr_t attributes;
+    sigset_t all;
+    sigset_t before;
     if (pthread_attr_init(&attributes) != 0)
         return;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_BLOCK, &all, &before);
     (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
     while (workers->thread_count < wanted &&
            pthread_create(&workers->threads[workers->thread_count], &attributes, work_on,
                           workers) == 0)
         workers->thread_count++;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     (void)pthread_attr_destroy(&attributes);
 }
 

@@ -73,6 +73,7 @@ def test_killing_the_loader_leaves_nothing(place, files, kind):
         process.communicate()
         for kid in kids if kids is not True else []:
             wait_until(lambda kid=kid: not alive(kid), "the end of the child")
+        wait_until(lambda: not is_locked(place.registry / ".loading.p"), "the end of its threads")
         assert_old_or_new(place, "p", files)
     assert killed
 

@@ -286,7 +286,7 @@ static int close_sink(struct cshm_loader *loader, struct cshm_node *node, struct
     if (sink->bytes && !sink->is_mapped)
         result = cshm_file_write_at(sink->fd, sink->bytes, sink->size, 0);
     if (result < 0)
-        result = cshm_loader_fail_all(loader, result, "cannot write a segment");
+        result = cshm_loader_fail_room(loader, node, result);
     if (result == 0) {
         result = cshm_draft_filled(loader->draft, node, &loader->error);
         loader->fatal |= result < 0;

@@ -274,12 +274,18 @@ static int fill_open(struct cshm_loader *loader, struct cshm_object *object, hid
     return result < 0 ? give_back(loader, object, result) : 0;
 }
 
+static void log_begun(struct cshm_loader *loader, const struct cshm_node *node)
+{
+    char path[CSHM_PATH_TEXT_MAX];
+    if (loader->store->log.function)
+        cshm_log(&loader->store->log, "loading %s", cshm_node_path(node, path, sizeof path));
+}
+
 static int fill_dataset(struct cshm_loader *loader, struct cshm_object *object, hid_t id)
 {
     struct cshm_progress_page *page = loader->channel->page;
     atomic_fetch_add_explicit(&page->datasets, 1, memory_order_relaxed);
-    char path[CSHM_PATH_TEXT_MAX];
-    cshm_log(&loader->store->log, "loading %s", cshm_node_path(object->node, path, sizeof path));
+    log_begun(loader, object->node);
     if (object->node->type == CSHM_NODE_BARE) {
         loader->result.datasets++;
         return 0;

@@ -29,6 +29,8 @@ static void picture_destroy(struct picture *picture)
 {
     if (!picture)
         return;
+    if (picture->shown && picture->project.journal_bytes > 0)
+        (void)cshm_project_fold(picture->all->store, picture->name, &picture->project, NULL);
     if (picture->shown)
         cshm_project_finish(&picture->project);
     census_finish(&picture->census);
@@ -196,22 +198,18 @@ static int look_at_manifest(const struct pictures *pictures, const char *name, s
 }
 
 /*
- * Whether what is shown is still what the registry says: 0, -ENOENT, -ESTALE. One look, for the
- * manifest's text and for its owner and mode, which are the project's.
+ * Whether what is shown is still what the registry says: 0, -ENOENT, -ESTALE.
  */
 static int check(const struct picture *picture)
 {
-    const struct cshm_project *project = &picture->project;
+    struct cshm_stamp stamp;
     struct stat st;
-    int result = look_at_manifest(picture->all, picture->name, &st);
-    if (result < 0) {
-        cshm_store_revive(picture->all->store); /* the registry itself may have been made anew */
+    int result = cshm_project_look(picture->all->store, picture->name, &stamp, &st);
+    if (result < 0)
         return result;
-    }
-    struct cshm_stamp stamp = cshm_stamp_of(&st);
-    bool same = cshm_stamp_equal(&stamp, &project->stamp) && st.st_uid == project->uid &&
-                st.st_gid == project->gid && ((st.st_mode ^ project->mode) & 0777) == 0;
-    return same ? 0 : -ESTALE;
+    if (!S_ISREG(st.st_mode))
+        return -ENOENT;
+    return cshm_stamp_equal(&stamp, &picture->project.stamp) ? 0 : -ESTALE;
 }
 
 static bool has_settled(const struct stat *st)
@@ -463,6 +461,22 @@ static int path_of(const struct cshm_node *node, struct cshm_text **path, size_t
     return 0;
 }
 
+/* Both locks are held. Whether the project was read again on the way: somebody else changed it. */
+static int change_again(struct picture *picture, const struct cshm_change *change, bool *reread,
+                        struct cshm_error *error)
+{
+    struct cshm_store *store = picture->all->store;
+    int result = cshm_project_change(store, picture->name, &picture->project, change, error);
+    *reread = result == -ESTALE;
+    while (result == -ESTALE) {
+        cshm_project_finish(&picture->project);
+        result = cshm_project_load(store, picture->name, &picture->project, error);
+        if (result == 0)
+            result = cshm_project_change(store, picture->name, &picture->project, change, error);
+    }
+    return result;
+}
+
 int picture_change(struct picture *picture, enum cshm_change_kind kind,
                    const struct cshm_node *node, struct cshm_error *error)
 {
@@ -473,13 +487,12 @@ int picture_change(struct picture *picture, enum cshm_change_kind kind,
     int result = path_of(node, &path, &depth);
     if (result < 0)
         return cshm_fail(error, result, "out of memory");
-    const struct cshm_tree *before = picture->project.tree;
-    size_t expected = before->node_count - (kind != CSHM_REMOVE_ATTRIBUTES);
+    size_t expected = picture->project.tree->node_count - (kind != CSHM_REMOVE_ATTRIBUTES);
     if (kind != CSHM_REMOVE_ATTRIBUTES)
         census_leave(&picture->census, node);
     struct cshm_change change = {.kind = kind, .path = path, .depth = depth};
-    result =
-        cshm_project_change(picture->all->store, picture->name, &picture->project, &change, error);
+    bool reread;
+    result = change_again(picture, &change, &reread, error);
     free(path);
     if (result < 0) {
         forget(picture);
@@ -487,7 +500,7 @@ int picture_change(struct picture *picture, enum cshm_change_kind kind,
     }
     picture->generation++;
     /* It was read again on the way because somebody else had changed it: count again. */
-    if (picture->project.tree != before || picture->project.tree->node_count != expected) {
+    if (reread || picture->project.tree->node_count != expected) {
         census_finish(&picture->census);
         if (census_take(&picture->census, picture->project.tree) < 0)
             forget(picture);
@@ -501,9 +514,10 @@ int picture_remove_project(struct picture *picture, struct cshm_error *error)
         return cshm_fail(error, -EACCES, "the manifest may not be read");
     struct cshm_store *store = picture->all->store;
     struct cshm_change change = {.kind = CSHM_REMOVE_GROUP};
+    bool reread;
     int result = picture->project.damaged
                      ? cshm_project_remove(store, picture->name, error)
-                     : cshm_project_change(store, picture->name, &picture->project, &change, error);
+                     : change_again(picture, &change, &reread, error);
     forget(picture);
     return result;
 }

@@ -52,10 +52,14 @@ bool cshm_table_flag(const struct cshm_value *table, const char *key);
 
 /* --- Writing ----------------------------------------------------------------------------- */
 
-/* Lines of TOML; `prefix` stands before each. */
+/*
+ * Lines of TOML; `prefix` stands before each. Or the members of an inline table whose '{' was just
+ * written: then on one line, with commas between them.
+ */
 struct cshm_lines {
     struct cshm_buffer *out;
     const char *prefix;
+    bool is_inline;
 };
 
 /* "PREFIXkey = ", to be followed by a value and cshm_lines_end(). */

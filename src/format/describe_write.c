@@ -4,16 +4,27 @@
 #include "format/keys.h"
 #include "format/toml_write.h"
 
+/* No value ends in '{'. */
+static void add_prefix(const struct cshm_lines *lines)
+{
+    const struct cshm_buffer *out = lines->out;
+    if (!lines->is_inline)
+        cshm_buffer_add_string(lines->out, lines->prefix);
+    else if (out->length > 0 && out->bytes[out->length - 1] != '{')
+        cshm_buffer_add(lines->out, ", ", 2);
+}
+
 void cshm_lines_begin(const struct cshm_lines *lines, const char *key)
 {
-    cshm_buffer_add_string(lines->out, lines->prefix);
+    add_prefix(lines);
     cshm_buffer_add_string(lines->out, key);
     cshm_buffer_add(lines->out, " = ", 3);
 }
 
 void cshm_lines_end(const struct cshm_lines *lines)
 {
-    cshm_buffer_add_char(lines->out, '\n');
+    if (!lines->is_inline)
+        cshm_buffer_add_char(lines->out, '\n');
 }
 
 void cshm_lines_string(const struct cshm_lines *lines, const char *key, const char *value)
@@ -156,7 +167,7 @@ bool cshm_attributes_typed(const struct cshm_node *node)
 static void begin_attribute(const struct cshm_lines *lines, const struct cshm_attribute *attribute,
                             bool spelled)
 {
-    cshm_buffer_add_string(lines->out, lines->prefix);
+    add_prefix(lines);
     write_name(lines->out, attribute->name, spelled);
     cshm_buffer_add(lines->out, " = ", 3);
 }

@@ -26,6 +26,7 @@
 #include "format/attribute.h"
 #include "format/describe.h"
 #include "format/keys.h"
+#include "format/leaf.h"
 #include "format/notes.h"
 #include "format/toml.h"
 
@@ -103,97 +104,13 @@ static int add_node(struct reader *reader, struct cshm_node *group,
     return result < 0 ? fail_to_add(reader, result, &member->value) : 0;
 }
 
-static int read_attributes(struct reader *reader, struct cshm_node *node,
-                           const struct cshm_value *table)
-{
-    /* One bad attribute does not make an array unusable. */
-    struct cshm_complaint ignored = {.lenient = true};
-    int result = cshm_attributes_read(reader->tree, node, cshm_value_get(table, "attrs"),
-                                      cshm_value_get(table, "attr_types"),
-                                      cshm_table_flag(table, "bytes_attrs"), &ignored);
-    return result < 0 ? fail_memory(reader) : 0;
-}
-
-/*
- * Decided from what is kept, so that a manifest written again says of the same nodes that they are
- * broken.
- */
-static bool is_usable(const struct cshm_node *node)
-{
-    const struct cshm_description *described = node->described;
-    uint64_t bytes;
-    if (!described)
-        return true;
-    if (described->dtype_text && !described->dtype.kind)
-        return false;
-    if (described->dtype_text && described->rank >= 0 &&
-        cshm_dtype_array_size(&described->dtype, (size_t)described->rank, described->shape,
-                              &bytes) < 0)
-        return false;
-    return node->type != CSHM_NODE_ARRAY ||
-           (described->dtype_text && described->rank >= 0 && described->segment);
-}
-
-static int set_problem(struct reader *reader, struct cshm_node *node,
-                       const struct cshm_complaint *complaint)
-{
-    if (is_usable(node))
-        return 0;
-    const char *text = complaint->error.text;
-    node->problem = cshm_arena_string(&reader->tree->arena, text, strlen(text));
-    return node->problem ? 0 : fail_memory(reader);
-}
-
-/* --- Leaves ------------------------------------------------------------------------------ */
-
-static int read_segment(struct reader *reader, struct cshm_node *node, struct cshm_text name,
-                        struct cshm_complaint *complaint)
-{
-    if (!cshm_segment_name_valid(name.bytes, name.length)) {
-        char shown[256];
-        cshm_complain(complaint, NULL, "shm_name \"%s\" is not a name for a segment",
-                      cshm_text_escape(name.bytes, name.length, shown, sizeof shown));
-        return 0;
-    }
-    node->described->segment = cshm_arena_string(&reader->tree->arena, name.bytes, name.length);
-    return node->described->segment ? 0 : fail_memory(reader);
-}
-
-static void check_leaf(const struct cshm_node *node, struct cshm_complaint *complaint)
-{
-    if (!node->described->dtype_text)
-        cshm_complain(complaint, NULL, "it has no dtype");
-    else if (node->described->rank < 0)
-        cshm_complain(complaint, NULL, "it has no shape");
-}
-
-static int read_leaf(struct reader *reader, struct cshm_node *node, const struct cshm_value *table,
-                     struct cshm_text shm_name)
-{
-    struct cshm_complaint complaint = {.lenient = true};
-    if (!cshm_tree_describe(reader->tree, node) ||
-        cshm_describe_read(reader->tree, node, table, &complaint) < 0)
-        return fail_memory(reader);
-    check_leaf(node, &complaint);
-    int result = read_segment(reader, node, shm_name, &complaint);
-    if (result == 0)
-        result = set_problem(reader, node, &complaint);
-    return result < 0 ? result : read_attributes(reader, node, table);
-}
-
 /* --- Groups and what is only in the extension document ----------------------------------- */
 
 static int read_note(struct reader *reader, struct cshm_node *node, const struct cshm_note *note)
 {
     if (!note || !note->table)
         return 0;
-    struct cshm_complaint complaint = {.lenient = true};
-    if (cshm_describe_read(reader->tree, node, note->table, &complaint) < 0)
-        return fail_memory(reader);
-    if (node->described) /* these are said of leaves only */
-        node->described->undeclared = node->described->empty_rest = false;
-    int result = node->type == CSHM_NODE_BARE ? set_problem(reader, node, &complaint) : 0;
-    return result < 0 ? result : read_attributes(reader, node, note->table);
+    return cshm_note_read(reader->tree, node, note->table) < 0 ? fail_memory(reader) : 0;
 }
 
 static bool says(const struct cshm_value *table, const char *key, const char *text)
@@ -254,7 +171,9 @@ static int read_member(struct reader *reader, struct cshm_node *group,
     if (result < 0)
         return result;
     if (leaf)
-        return read_leaf(reader, node, &member->value, shm_name->string);
+        return cshm_leaf_read(reader->tree, node, &member->value, shm_name->string) < 0
+                   ? fail_memory(reader)
+                   : 0;
     return read_group(reader, node, &member->value, note);
 }
 
@@ -338,13 +257,31 @@ static int64_t read_number(const struct cshm_value *table, const char *key)
     return value && value->type == CSHM_VALUE_INTEGER && value->integer > 0 ? value->integer : 0;
 }
 
+/* A generation is for the journal, and nothing that a person said of the project. */
+static bool says_more(const struct cshm_value *table)
+{
+    size_t known = (cshm_value_get(table, "generation") != NULL) +
+                   (size_t)(cshm_value_get(table, "folded") != NULL);
+    return table->table.count == 0 || table->table.count > known;
+}
+
+static void read_generations(const struct cshm_value *table, struct cshm_project_facts *facts)
+{
+    const struct cshm_value *folded = cshm_value_get(table, "folded");
+    facts->generation = (uint64_t)read_number(table, "generation");
+    facts->folded_generation = (uint64_t)read_number(folded, "generation");
+    facts->folded_bytes = (uint64_t)read_number(folded, "bytes");
+    if (facts->folded_generation == 0 || facts->folded_bytes == 0)
+        facts->folded_generation = facts->folded_bytes = 0;
+}
+
 static int read_facts(struct reader *reader, const struct cshm_value *table)
 {
     struct cshm_project_facts *facts = &reader->tree->facts;
     if (!table || table->type != CSHM_VALUE_TABLE)
         return 0;
-    facts->present = true;
-    facts->generation = (uint64_t)read_number(table, "generation");
+    facts->present = says_more(table);
+    read_generations(table, facts);
     const struct cshm_value *owner = cshm_value_get(table, "owner");
     facts->owner.pid = read_number(owner, "pid");
     if (facts->owner.pid > 0)
@@ -386,6 +323,41 @@ static int read_extension(struct reader *reader, const char *text, size_t length
     if (result == 0)
         result = cshm_notes_read(&reader->notes, cshm_value_get(&document, "node"), arena);
     return result < 0 ? fail_memory(reader) : 0;
+}
+
+/* The length of the part of the extension document before its nodes; 0 where that does not end. */
+static size_t measure_head(const char *text, size_t length)
+{
+    static const char node[] = "#~ [[";
+    size_t at = 0;
+    while (at < length) {
+        const char *newline = memchr(text + at, '\n', length - at);
+        size_t left = length - at;
+        if (left < EXTENSION_MARK_SIZE || memcmp(text + at, extension_mark, EXTENSION_MARK_SIZE) ||
+            (left >= sizeof node - 1 && memcmp(text + at, node, sizeof node - 1) == 0))
+            return at;
+        if (!newline)
+            return 0;
+        at = (size_t)(newline - text) + 1;
+    }
+    return 0;
+}
+
+int cshm_manifest_peek(const char *text, size_t length, struct cshm_project_facts *facts)
+{
+    CSHM_AUTO_BUFFER struct cshm_buffer head = CSHM_BUFFER_INIT;
+    struct cshm_arena arena = {0};
+    struct cshm_value document;
+    *facts = (struct cshm_project_facts){0};
+    int result = extract_extension(text, measure_head(text, length), true, &head);
+    if (result == 0 && head.length > 0)
+        result = cshm_toml_parse(head.bytes, head.length, &arena, &document, NULL);
+    if (result == 0 && head.length > 0)
+        read_generations(cshm_value_get(&document, "project"), facts);
+    cshm_arena_finish(&arena);
+    if (result == 0)
+        return facts->generation && facts->folded_generation ? 0 : -EINVAL;
+    return result == -ENOMEM ? result : -EINVAL;
 }
 
 /* --- All of it --------------------------------------------------------------------------- */

@@ -30,6 +30,12 @@ int cshm_manifest_parse(const char *text, size_t length, struct cshm_tree **out,
 int cshm_manifest_parse_facts(const char *text, size_t length, struct cshm_tree **out);
 
 /*
+ * Reads generation, folded_generation and folded_bytes from the first bytes of a manifest. -EINVAL
+ * where it does not say them (or not within them), -ENOMEM.
+ */
+int cshm_manifest_peek(const char *text, size_t length, struct cshm_project_facts *facts);
+
+/*
  * Writes the manifest of a tree. Every array must have a segment name; one with a `problem` is
  * written back as far as it was understood. 0 or -ENOMEM (also in out->error).
  */

@@ -200,12 +200,11 @@ static void write_source(const struct cshm_lines *lines, const struct cshm_proje
         cshm_lines_bytes(lines, "source_part", cshm_text(facts->source_part));
 }
 
-static void write_facts(struct writer *writer, const struct cshm_project_facts *facts)
+/* What a person or the loader said of the project. */
+static void write_said(struct writer *writer, const struct cshm_project_facts *facts)
 {
     if (!facts->present)
         return;
-    begin_extension(writer);
-    cshm_lines_text(&writer->notes, "[project]");
     if (facts->source)
         cshm_lines_bytes(&writer->notes, "source", cshm_text(facts->source));
     if (facts->created)
@@ -214,8 +213,31 @@ static void write_facts(struct writer *writer, const struct cshm_project_facts *
     write_owner(&writer->notes, &facts->owner);
     if (facts->persistent >= 0)
         cshm_lines_flag(&writer->notes, "persistent", facts->persistent != 0);
+}
+
+static void write_folded(const struct cshm_lines *lines, const struct cshm_project_facts *facts)
+{
+    if (!is_said(facts->folded_generation) || !is_said(facts->folded_bytes))
+        return;
+    cshm_lines_begin(lines, "folded");
+    cshm_buffer_add_string(lines->out, "{generation = ");
+    cshm_toml_write_unsigned(lines->out, facts->folded_generation);
+    cshm_buffer_add_string(lines->out, ", bytes = ");
+    cshm_toml_write_unsigned(lines->out, facts->folded_bytes);
+    cshm_buffer_add_char(lines->out, '}');
+    cshm_lines_end(lines);
+}
+
+static void write_facts(struct writer *writer, const struct cshm_project_facts *facts)
+{
+    if (!facts->present && !is_said(facts->generation))
+        return;
+    begin_extension(writer);
+    cshm_lines_text(&writer->notes, "[project]");
+    write_said(writer, facts);
     if (is_said(facts->generation))
         cshm_lines_unsigned(&writer->notes, "generation", facts->generation);
+    write_folded(&writer->notes, facts);
 }
 
 static void write_path(struct writer *writer, const struct cshm_node *node, struct cshm_text key)

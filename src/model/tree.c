@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/names.h"
+#include "model/segments.h"
 
 enum { INDEX_FROM = 8 }; /* children; below, a list walk is as fast as a hash */
 
@@ -25,6 +26,7 @@ void cshm_tree_destroy(struct cshm_tree *tree)
     if (!tree)
         return;
     cshm_arena_finish(&tree->arena);
+    free(tree->segments.slots);
     free(tree);
 }
 
@@ -139,6 +141,12 @@ static size_t depth_of(const struct cshm_node *node)
     return depth;
 }
 
+static void reach(struct cshm_tree *tree, size_t depth)
+{
+    if (depth > tree->depth_most)
+        tree->depth_most = depth;
+}
+
 static int check_addition(const struct cshm_tree *tree, const struct cshm_node *group,
                           struct cshm_text key)
 {
@@ -185,28 +193,41 @@ int cshm_tree_add(struct cshm_tree *tree, struct cshm_node *group, struct cshm_t
     if (!node->key.bytes || make_room_for_children(tree, group) < 0)
         return -ENOMEM;
     append_child(group, node);
+    reach(tree, depth_of(node));
     tree->node_count++;
     *out = node;
     return index_enter(tree, group);
 }
 
-void cshm_tree_remove(struct cshm_tree *tree, struct cshm_node *node)
+static void index_leave(struct cshm_node *node)
 {
     struct cshm_node *group = node->parent;
-    size_t below = 0;
-    for (const struct cshm_node *n = node; n; n = cshm_node_walk(n, node))
-        below++;
-    tree->node_count -= below;
+    struct cshm_node **slot = group->children->index ? index_find(group, node->key) : NULL;
+    if (slot)
+        *slot = group;
+}
+
+/* Out of its group, not out of the tree. */
+static void unlink_child(struct cshm_node *node)
+{
+    struct cshm_node *group = node->parent;
     struct cshm_children *children = group->children;
-    if (children->index) {
-        struct cshm_node **slot = index_find(group, node->key);
-        if (slot)
-            *slot = group;
-    }
+    index_leave(node);
     *(node->previous ? &node->previous->next : &group->first) = node->next;
     *(node->next ? &node->next->previous : &children->last) = node->previous;
     children->count--;
     node->parent = node->next = node->previous = NULL;
+}
+
+void cshm_tree_remove(struct cshm_tree *tree, struct cshm_node *node)
+{
+    size_t below = 0;
+    for (struct cshm_node *n = node; n; n = cshm_node_walk(n, node)) {
+        cshm_segments_leave(tree, n);
+        below++;
+    }
+    tree->node_count -= below;
+    unlink_child(node);
 }
 
 /* Levels and nodes of what is to be moved. */
@@ -245,10 +266,153 @@ int cshm_tree_move(struct cshm_tree *from, struct cshm_node *node, struct cshm_t
         return -ELOOP;
     if (make_room_for_children(to, group) < 0)
         return -ENOMEM;
+    result = cshm_segments_reserve(to, nodes);
+    if (result < 0)
+        return result;
     cshm_tree_remove(from, node);
     append_child(group, node);
+    reach(to, depth_of(group) + levels);
     to->node_count += nodes;
+    for (struct cshm_node *n = node; n; n = cshm_node_walk(n, node))
+        cshm_segments_enter(to, n);
     return index_enter(to, group);
+}
+
+static bool is_at_or_above(const struct cshm_node *upper, const struct cshm_node *node)
+{
+    for (; node; node = node->parent)
+        if (node == upper)
+            return true;
+    return false;
+}
+
+/* Whether `node` fits below `group`. Its levels are only counted where the tree's may be too many. */
+static int check_depth(struct cshm_tree *tree, const struct cshm_node *node,
+                       const struct cshm_node *group)
+{
+    size_t depth = depth_of(group);
+    size_t levels = tree->depth_most + 1 - depth_of(node); /* at most */
+    size_t nodes;
+    if (depth + levels > CSHM_DEPTH_MAX)
+        measure(node, &levels, &nodes);
+    if (depth + levels > CSHM_DEPTH_MAX)
+        return -ELOOP;
+    reach(tree, depth + levels);
+    return 0;
+}
+
+/* Into the group at the place of `old`, which is out of its index and leaves the list. */
+static void take_place(struct cshm_node *old, struct cshm_node *node)
+{
+    node->parent = old->parent;
+    node->previous = old->previous;
+    node->next = old->next;
+    *(node->previous ? &node->previous->next : &node->parent->first) = node;
+    *(node->next ? &node->next->previous : &node->parent->children->last) = node;
+    old->parent = old->next = old->previous = NULL;
+}
+
+/* Makes sure that entering one more child cannot fail. */
+static int index_reserve(struct cshm_tree *tree, struct cshm_node *group)
+{
+    const struct cshm_children *children = group->children;
+    if (children->index ? (children->count + 1) * 2 > children->index_size
+                        : children->count + 1 >= INDEX_FROM)
+        return index_grow(tree, group);
+    return 0;
+}
+
+/* Fills the index anew where two more might be too many. Whether it did. */
+static bool index_renew(struct cshm_node *group)
+{
+    const struct cshm_children *children = group->children;
+    if (children->index_used + 2 <= children->index_size / 4 * 3)
+        return false;
+    memset(children->index, 0, children->index_size * sizeof(struct cshm_node *));
+    index_fill(group);
+    return true;
+}
+
+/* Enters one that is in the list already. */
+static void enter_child(struct cshm_node *group, struct cshm_node *child)
+{
+    if (group->children->index && !index_renew(group))
+        index_put(group, child);
+}
+
+int cshm_tree_place(struct cshm_tree *tree, struct cshm_node *node, struct cshm_node *group,
+                    struct cshm_text key)
+{
+    if (group->type != CSHM_NODE_GROUP)
+        return -ENOTDIR;
+    struct cshm_node *there = cshm_node_child(group, key);
+    if (there == node)
+        return 0;
+    if (!node->parent || is_at_or_above(node, group) || (there && is_at_or_above(there, node)))
+        return -EINVAL;
+    struct cshm_text copy = cshm_arena_text(&tree->arena, key);
+    int result = copy.bytes ? check_depth(tree, node, group) : -ENOMEM;
+    if (result == 0)
+        result = make_room_for_children(tree, group);
+    if (result == 0)
+        result = index_reserve(tree, group);
+    if (result < 0)
+        return result;
+    struct cshm_node *after = there ? there->next : NULL;
+    unlink_child(node);
+    if (there && after == node)
+        after = there->next;
+    node->key = copy;
+    if (there)
+        cshm_tree_remove(tree, there);
+    append_child(group, node);
+    if (there && after) { /* from the end to where it was */
+        group->children->last = node->previous;
+        node->previous->next = NULL;
+        node->previous = after->previous;
+        node->next = after;
+        *(after->previous ? &after->previous->next : &group->first) = node;
+        after->previous = node;
+    }
+    enter_child(group, node);
+    return 0;
+}
+
+int cshm_tree_exchange(struct cshm_tree *tree, struct cshm_node *a, struct cshm_node *b)
+{
+    if (a == b)
+        return 0;
+    if (!a->parent || !b->parent || is_at_or_above(a, b) || is_at_or_above(b, a))
+        return -EINVAL;
+    int result = check_depth(tree, a, b->parent);
+    if (result == 0)
+        result = check_depth(tree, b, a->parent);
+    if (result < 0)
+        return result;
+    struct cshm_node mark = {.key = a->key}; /* holds the place of `a` */
+    index_leave(a);
+    index_leave(b);
+    take_place(a, &mark);
+    a->key = b->key;
+    b->key = mark.key;
+    take_place(b, a);
+    take_place(&mark, b);
+    bool renewed = a->parent->children->index && index_renew(a->parent);
+    if (a->parent->children->index && !renewed)
+        index_put(a->parent, a);
+    if (b->parent != a->parent)
+        enter_child(b->parent, b);
+    else if (b->parent->children->index && !renewed)
+        index_put(b->parent, b);
+    return 0;
+}
+
+struct cshm_node *cshm_tree_find(struct cshm_tree *tree, const struct cshm_text *path, size_t depth)
+{
+    struct cshm_node *node = &tree->root;
+    for (size_t i = 0; node && i < depth; i++)
+        node = node->type == CSHM_NODE_GROUP ? cshm_node_child(node, path[i]) : NULL;
+    return node;
 }
 
 struct cshm_description *cshm_tree_describe(struct cshm_tree *tree, struct cshm_node *node)

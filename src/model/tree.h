@@ -56,9 +56,12 @@ struct cshm_description {
     const struct cshm_detail *detail; /* never NULL; changed through cshm_tree_detail() */
     uint64_t bytes;                   /* of an array: product(shape) * itemsize */
     union {
-        const char *segment; /* name in the shared memory directory; NULL: none yet */
+        const char *segment; /* name in the shared memory directory; NULL: none yet; of a published
+                                tree only changed by cshm_tree_set_segment() */
         const struct cshm_node *shared_with; /* if is_shared: the node whose segment it has, too */
     };
+    struct cshm_node *next_holder;     /* the next node with this segment, if the tree is indexed */
+    struct cshm_node *previous_holder; /* of the first one: the last */
     int rank;        /* >= 0, CSHM_NO_RANK when not said, CSHM_SHAPE_NULL */
     bool undeclared; /* declared = false: a raw file nobody gave a dtype */
     bool empty_rest; /* `rest` of an array without elements: its byte counts */
@@ -107,9 +110,19 @@ struct cshm_project_facts {
     const char *source_part;    /* what of it was selected, a path a line; NULL: all of it */
     uint64_t source_size;       /* bytes */
     struct cshm_owner_process owner;
-    uint64_t generation;
+    uint64_t generation;        /* another one whenever the manifest is another one; 0: not said */
+    uint64_t folded_generation; /* it is the manifest of that generation ... */
+    uint64_t folded_bytes;      /* ... and so much of its journal, and nothing else; 0: not said */
     int persistent; /* 1, 0, or -1 when not said */
-    bool present;   /* there is a [project] table */
+    bool present;   /* there is a [project] table that says more than these three */
+};
+
+/* Arrays by the name of their segment: open addressing, the first holder of each. */
+struct cshm_segment_index {
+    struct cshm_node **slots; /* NULL: not indexed; a removed one leaves the tree's root as a mark */
+    size_t size;              /* a power of two */
+    size_t used;              /* slots that are not free, marks too */
+    size_t count;             /* segments */
 };
 
 enum { CSHM_KEPT = 8 }; /* of the last kept pieces are known again: most arrays are like the last */
@@ -120,7 +133,9 @@ struct cshm_tree {
     struct cshm_text kept[CSHM_KEPT];
     unsigned kept_next;
     struct cshm_project_facts facts;
+    struct cshm_segment_index segments;
     size_t node_count; /* of all nodes below the root */
+    size_t depth_most; /* no node is deeper (the root's children: 1) */
     bool complaint;    /* the extension document did not parse and was ignored */
 };
 
@@ -151,6 +166,50 @@ void cshm_tree_remove(struct cshm_tree *tree, struct cshm_node *node);
  */
 int cshm_tree_move(struct cshm_tree *from, struct cshm_node *node, struct cshm_tree *to,
                    struct cshm_node *group);
+
+/*
+ * Moves a node (not the root) with all below it within its tree: to `group`, under `key` (copied).
+ * What is there by that name leaves the tree and the node takes its place, else the group's end.
+ * Nothing happens where it is already. -ENOTDIR, -EINVAL (into itself or something below it, or
+ * onto something above it), -ELOOP, -ENOMEM; nothing was changed then.
+ */
+int cshm_tree_place(struct cshm_tree *tree, struct cshm_node *node, struct cshm_node *group,
+                    struct cshm_text key);
+
+/* Two nodes change places and names. -EINVAL (one is above the other, or the root), -ELOOP, -ENOMEM. */
+int cshm_tree_exchange(struct cshm_tree *tree, struct cshm_node *a, struct cshm_node *b);
+
+/* The node at a path of keys from the root, or NULL. */
+struct cshm_node *cshm_tree_find(struct cshm_tree *tree, const struct cshm_text *path,
+                                 size_t depth);
+
+/*
+ * Gives `to` (type, description, attributes, problem) what `from` says, copied; its key, its
+ * children and its place stay. -ENOTEMPTY when it has children and would be no group; -ENOMEM,
+ * after which the tree is of no use.
+ */
+int cshm_tree_say(struct cshm_tree *tree, struct cshm_node *to, const struct cshm_node *from);
+
+/*
+ * Makes the index of segments, from then on kept right by the functions of this header. O(nodes)
+ * the first time. 0 or -ENOMEM.
+ */
+int cshm_tree_index_segments(struct cshm_tree *tree);
+
+/*
+ * The first array that names the segment (the next ones: described->next_holder), in the order they
+ * came into the tree; NULL where there is none. The tree must be indexed. O(1).
+ */
+struct cshm_node *cshm_tree_find_segment(const struct cshm_tree *tree, const char *segment);
+
+/* The node must be described and in the tree. The name is copied. -ENOMEM: nothing was changed. */
+int cshm_tree_set_segment(struct cshm_tree *tree, struct cshm_node *node, const char *segment);
+
+/* The segment of an array; NULL for what has none. */
+static inline const char *cshm_node_segment(const struct cshm_node *node)
+{
+    return node->type == CSHM_NODE_ARRAY && node->described ? node->described->segment : NULL;
+}
 
 /* Gives the node a description (zeroed, rank CSHM_NO_RANK) if it has none. NULL: out of memory. */
 struct cshm_description *cshm_tree_describe(struct cshm_tree *tree, struct cshm_node *node);

@@ -9,6 +9,7 @@
 
 #include "base/scope.h"
 #include "format/manifest.h"
+#include "store/journal.h"
 #include "store/merge.h"
 #include "store/pending.h"
 #include "store/project.h"
@@ -481,7 +482,8 @@ static int put_manifest(struct cshm_draft *draft, const struct old *old)
         return -EIO;
     if (!draft->is_into)
         tree->facts.present = true;
-    tree->facts.generation = generation & INT64_MAX; /* TOML integers are signed */
+    tree->facts.folded_generation = tree->facts.folded_bytes = 0;
+    tree->facts.generation = (generation & INT64_MAX) | 1; /* TOML integers are signed */
     CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
     int result = cshm_manifest_render(tree, &text);
     if (result < 0)
@@ -529,6 +531,7 @@ static int publish_locked(struct cshm_draft *draft, struct old *old, struct cshm
                                draft->store->root);
     draft->published = true;
     (void)cshm_release_unlink(draft->store, draft->project, old->project.uid, &old->release);
+    (void)cshm_journal_retire(draft->store, draft->project); /* the replaced manifest's */
     return 0;
 }
 

@@ -7,6 +7,8 @@
 
 #include "base/names.h"
 #include "base/scope.h"
+#include "format/journal.h"
+#include "store/journal.h"
 #include "store/registry.h"
 
 /*
@@ -66,8 +68,47 @@ static int search_text(struct cshm_holders *holders, const struct cshm_buffer *t
     return 0;
 }
 
+static int search_manifest(struct cshm_holders *holders, const struct cshm_store *store,
+                           const char *project, struct cshm_buffer *text)
+{
+    struct stat st;
+    int read = cshm_registry_read(store, project, text, &st);
+    if (read == 0)
+        return search_text(holders, text, st.st_uid);
+    return read == -ENOMEM ? read : 0;
+}
+
+static int add_put(struct cshm_holders *holders, const struct cshm_operation *operation, uid_t uid)
+{
+    if (operation->kind != CSHM_OPERATION_PUT || !cshm_node_segment(operation->node))
+        return 0;
+    const char *segment = cshm_node_segment(operation->node);
+    return add_holding(holders, segment + strlen(segment) - CSHM_SEGMENT_SUFFIX_SIZE, uid);
+}
+
+static int search_journal(struct cshm_holders *holders, const struct cshm_store *store,
+                          const char *project, struct cshm_buffer *text)
+{
+    struct stat st;
+    int read = cshm_journal_read(store, project, (uid_t)-1, 0, text, &st);
+    if (read < 0)
+        return read == -ENOMEM ? read : 0;
+    struct cshm_journal journal;
+    int result = cshm_journal_parse(text->bytes, text->length, 0, &journal);
+    for (size_t i = 0; i < journal.count && result == 0; i++)
+        for (size_t j = 0; j < journal.lines[i].count && result == 0; j++)
+            result = add_put(holders, &journal.lines[i].operations[j], st.st_uid);
+    cshm_journal_finish(&journal);
+    return result;
+}
+
+static bool is_except(const char *except, const char *project)
+{
+    return except && strcmp(except, project) == 0;
+}
+
 int cshm_holders_collect(const struct cshm_store *store, const char *except,
-                         struct cshm_holders *out)
+                         const char *except_journal, struct cshm_holders *out)
 {
     *out = (struct cshm_holders){0};
     struct cshm_names names;
@@ -76,14 +117,11 @@ int cshm_holders_collect(const struct cshm_store *store, const char *except,
         return result;
     CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
     for (size_t i = 0; i < names.count && result == 0; i++) {
-        struct stat st;
-        if (except && strcmp(names.names[i], except) == 0)
-            continue;
-        int read = cshm_registry_read(store, names.names[i], &text, &st);
-        if (read == 0)
-            result = search_text(out, &text, st.st_uid);
-        else if (read == -ENOMEM)
-            result = read;
+        const char *project = names.names[i];
+        if (!is_except(except, project))
+            result = search_manifest(out, store, project, &text);
+        if (result == 0 && !is_except(except_journal, project))
+            result = search_journal(out, store, project, &text);
     }
     cshm_names_finish(&names);
     if (result < 0)

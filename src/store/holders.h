@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which segments the manifests of the registry name. Used before a segment is removed on the word
+ * Which segments the manifests and journals of the registry name. Used before a segment is removed on the word
  * of something less than a manifest (a dead writer's list, a damaged project), and for a segment
  * that moved between projects. The manifests' text is searched, not parsed: a name in it is enough,
  * also in one that is damaged, and hostile text costs nothing.
@@ -22,9 +22,13 @@ struct cshm_holders {
     size_t capacity;
 };
 
-/* Reads every manifest but that of `except` (NULL: all). 0, -ENOMEM or other negative errno. */
+/*
+ * Reads every manifest and journal but the manifest of project `except` and the journal of project
+ * `except_journal` (NULL: all). A journal is parsed, as it also names what is to go; one that is
+ * void counts too. 0, -ENOMEM or other negative errno.
+ */
 int cshm_holders_collect(const struct cshm_store *store, const char *except,
-                         struct cshm_holders *out);
+                         const char *except_journal, struct cshm_holders *out);
 
 /*
  * Whether a manifest whose owner may name it (the segment's owner, or root) holds the segment: a

@@ -12,6 +12,7 @@
 #include "base/names.h"
 #include "base/scope.h"
 #include "store/holders.h"
+#include "store/journal.h"
 #include "store/loading.h"
 #include "store/registry.h"
 #include "store/segment.h"
@@ -81,7 +82,7 @@ static int remove_if_orphan(struct recovery *recovery, const char *name, uid_t o
     if (cshm_segment_inspect(recovery->store, name, owner, 0, &st, NULL) != CSHM_SEGMENT_FINE)
         return 0;
     if (!recovery->collected) {
-        int result = cshm_holders_collect(recovery->store, NULL, &recovery->holders);
+        int result = cshm_holders_collect(recovery->store, NULL, NULL, &recovery->holders);
         if (result < 0)
             return result;
         recovery->collected = true;
@@ -129,6 +130,7 @@ static bool starts_with(const char *name, const char *prefix)
 
 int cshm_pending_recover(const struct cshm_store *store)
 {
+    (void)cshm_journal_recover(store); /* first: what they hold stands in manifests then */
     CSHM_AUTO_DIR DIR *directory = NULL;
     int result = cshm_file_open_directory(store->root_fd, &directory);
     if (result < 0)

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "model/operation.h"
 #include "model/tree.h"
 #include "store/store.h"
 
@@ -83,32 +84,75 @@ void cshm_draft_destroy(struct cshm_draft *draft);
 
 /* --- Reading one -------------------------------------------------------------------------------- */
 
-/* Which state of a manifest something was read from. */
+/* Which state of a manifest and its journal something was read from. */
 struct cshm_stamp {
     dev_t device;
     ino_t inode;
     off_t size;
     struct timespec changed; /* mtime */
+    struct timespec status;  /* ctime: owner and mode are the project's */
+    ino_t journal_inode;     /* 0: there is none */
+    off_t journal_size;
 };
 
+/* Of a manifest alone. */
 struct cshm_stamp cshm_stamp_of(const struct stat *st);
+
+static inline bool cshm_stamp_same_time(struct timespec a, struct timespec b)
+{
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+/* Whether the manifest is the same one, whatever the journal. */
+static inline bool cshm_stamp_same_manifest(const struct cshm_stamp *a, const struct cshm_stamp *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+           cshm_stamp_same_time(a->changed, b->changed) &&
+           cshm_stamp_same_time(a->status, b->status);
+}
 
 static inline bool cshm_stamp_equal(const struct cshm_stamp *a, const struct cshm_stamp *b)
 {
-    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-           a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
+    return cshm_stamp_same_manifest(a, b) && a->journal_inode == b->journal_inode &&
+           a->journal_size == b->journal_size;
 }
 
-/* A published project as it was read. */
+/*
+ * Told of every operation on project->tree, be it of this process or read from the journal: before
+ * it is applied and after. `place` is what it is about (model/operation.h): after a put that made a
+ * node place->node is the new one; what was removed or replaced keeps its memory as long as the tree.
+ * Called under the caller's own locks of the project and often under the registry's: it must not
+ * call the store. Each function may be NULL.
+ */
+struct cshm_observer {
+    void (*before)(void *context, const struct cshm_operation *operation,
+                   const struct cshm_operation_place *place);
+    void (*after)(void *context, const struct cshm_operation *operation,
+                  const struct cshm_operation_place *place);
+    void *context;
+};
+
+struct cshm_hands; /* descriptors that a project's writer keeps */
+
+/* A published project as it was read: its manifest with what its journal adds. */
 struct cshm_project {
-    struct cshm_tree *tree; /* of a damaged project: empty */
+    struct cshm_tree *tree; /* indexed by segment; of a damaged project: empty */
     struct cshm_stamp stamp;
-    struct timespec changed; /* mtime of the manifest */
+    struct timespec changed; /* mtime of the manifest, or of the journal's last operation */
     uid_t uid;               /* owner of the manifest: as far as his rights go it is obeyed */
     gid_t gid;
     mode_t mode;           /* permission bits of the manifest */
     bool damaged;          /* does not parse, and has not changed for 2 s */
     struct cshm_error why; /* of a damaged one */
+
+    off_t journal_bytes; /* of the journal, that are in `tree` and not in the manifest: when not 0,
+                            cshm_project_fold() is to be called soon */
+    bool journal_ended;  /* a line could not be applied: nothing behind it counts */
+    struct cshm_observer observer; /* set by the caller after loading; loading clears it */
+    bool deferred; /* likewise: who changes it promises to fold within a second, so a small manifest
+                      need not be rewritten at every change (which takes thirty times as long) */
+    struct cshm_hands *hands;
+    size_t memory; /* that the tree took when it was loaded */
 };
 
 /*
@@ -120,9 +164,26 @@ int cshm_project_load(const struct cshm_store *store, const char *project,
                       struct cshm_project *out, struct cshm_error *error);
 void cshm_project_finish(struct cshm_project *project);
 
-/* Cheap: whether the manifest is still the one of `stamp`. 0, -ENOENT, -ESTALE. */
+/*
+ * Cheap (two looks): whether manifest and journal are still those of `stamp`. 0, -ENOENT, -ESTALE.
+ * After -ESTALE cshm_project_follow() knows whether the project has to be loaded again.
+ */
 int cshm_project_check(const struct cshm_store *store, const char *project,
                        const struct cshm_stamp *stamp);
+
+/* The present stamp. `st` (may be NULL) is of the manifest. 0, -ENOENT, other negative errno. */
+int cshm_project_look(const struct cshm_store *store, const char *project,
+                      struct cshm_stamp *stamp, struct stat *st);
+
+/*
+ * Brings a loaded project up to date where only its journal grew, or was folded: reads and applies
+ * what is new, in time of that. 0; -ENOENT; -ESTALE when it has to be loaded again (what was applied
+ * by then did happen); -ENOMEM and other errors of reading (it has to be loaded again as well).
+ * The caller keeps others off `project` meanwhile. Needs no lock of the registry. A descriptor of
+ * the journal is kept until it is folded.
+ */
+int cshm_project_follow(const struct cshm_store *store, const char *name,
+                        struct cshm_project *project, struct cshm_error *error);
 
 /* The state of an array's segment as obeyed for this project (cshm_segment_inspect, node->problem). */
 enum cshm_array_state {
@@ -160,12 +221,45 @@ struct cshm_change {
 };
 
 /*
- * Changes a published project. `project` is what the caller knows of it and is brought up to date:
- * read again if the manifest is another one, then changed (so a caller that makes many changes does
- * not parse the manifest for each). After an error it must be read again. -ENOENT, -ENOTEMPTY,
- * -ENOTDIR, -EISDIR, -ETIMEDOUT, -ENOSPC. The caller keeps others off `project` meanwhile.
+ * Changes a published project that was loaded, brings it up to date first, and changes it in memory
+ * too: one line in its journal, in time that does not depend on the project's size (a small manifest
+ * is rewritten instead, and once in a while a large one). The segments that nobody names any more
+ * are unlinked.
+ *
+ * -ESTALE: somebody else's manifest is there now and nothing was done: load it again, and retry.
+ * -ENOENT, -ENOTEMPTY, -ENOTDIR, -EISDIR, -ETIMEDOUT, and after any error but -ESTALE that
+ * cshm_project_check() does not answer with 0: it has to be loaded again. -ENOSPC. The caller keeps
+ * others off `project` meanwhile.
  */
 int cshm_project_change(struct cshm_store *store, const char *name, struct cshm_project *project,
                         const struct cshm_change *change, struct cshm_error *error);
+
+/* Operations that happen together, or not at all. */
+struct cshm_commit {
+    const struct cshm_operation *operations;
+    size_t count;
+    bool keep_segments; /* they live on under another project: what is not named is not unlinked */
+};
+
+/*
+ * The same for any operations. A segment that is put must have its name already (and stand in a
+ * pending file until this is done).
+ */
+int cshm_project_commit(struct cshm_store *store, const char *name, struct cshm_project *project,
+                        const struct cshm_commit *commit, struct cshm_error *error);
+
+/*
+ * Writes the journal into the manifest and removes it; brings the project up to date first. Nothing
+ * to do is 0. To be called within a second of the first change that left journal_bytes, and before
+ * the project is let go of. Errors as of cshm_project_change(); the changes are safe in the journal.
+ */
+int cshm_project_fold(struct cshm_store *store, const char *name, struct cshm_project *project,
+                      struct cshm_error *error);
+
+/*
+ * Whether the tree holds much more memory than what it says needs, because changes leave what they
+ * replaced behind until the tree goes: then loading it again is worth it.
+ */
+bool cshm_project_is_bloated(const struct cshm_project *project);
 
 #endif

@@ -69,6 +69,15 @@ static int wait_for_lock(int fd, int64_t deadline)
     return 0;
 }
 
+static int fail_to_lock(const struct cshm_store *store, int result, struct cshm_error *error)
+{
+    if (result == -ETIMEDOUT)
+        return cshm_fail(error, result,
+                         "somebody has held %s/" LOCK_NAME " for %d s: `fuser -v` it says who",
+                         store->root, CSHM_LOCK_TIMEOUT_MS / 1000);
+    return cshm_fail_errno(error, result, "cannot lock %s/" LOCK_NAME, store->root);
+}
+
 int cshm_registry_lock(const struct cshm_store *store, int *fd, struct cshm_error *error)
 {
     int64_t deadline = now_ms() + CSHM_LOCK_TIMEOUT_MS;
@@ -81,17 +90,49 @@ int cshm_registry_lock(const struct cshm_store *store, int *fd, struct cshm_erro
             return cshm_fail(error, -EPERM, "%s/" LOCK_NAME " is not a regular file: remove it",
                              store->root);
         int result = wait_for_lock(lock, deadline);
-        if (result == -ETIMEDOUT)
-            return cshm_fail(error, result,
-                             "somebody has held %s/" LOCK_NAME " for %d s: `fuser -v` it says who",
-                             store->root, CSHM_LOCK_TIMEOUT_MS / 1000);
         if (result < 0)
-            return cshm_fail_errno(error, result, "cannot lock %s/" LOCK_NAME, store->root);
+            return fail_to_lock(store, result, error);
         if (is_still_there(store, LOCK_NAME, lock)) {
             *fd = cshm_steal_fd(&lock);
             return 0;
         }
     }
+}
+
+int cshm_lock_take(const struct cshm_store *store, struct cshm_lock *lock,
+                   struct cshm_error *error)
+{
+    struct stat st;
+    if (lock->fd >= 0) {
+        int result = wait_for_lock(lock->fd, now_ms() + CSHM_LOCK_TIMEOUT_MS);
+        if (result < 0)
+            return fail_to_lock(store, result, error);
+        if (fstatat(store->root_fd, LOCK_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            st.st_ino == lock->inode && st.st_dev == lock->device)
+            return 0;
+        cshm_close_fd(&lock->fd); /* somebody removed the file, or the registry */
+    }
+    int result = cshm_registry_lock(store, &lock->fd, error);
+    if (result == 0 && fstat(lock->fd, &st) < 0) {
+        result = -errno;
+        cshm_close_fd(&lock->fd);
+    }
+    if (result < 0)
+        return result;
+    lock->device = st.st_dev;
+    lock->inode = st.st_ino;
+    return 0;
+}
+
+void cshm_lock_release(struct cshm_lock *lock)
+{
+    if (lock->fd >= 0 && flock(lock->fd, LOCK_UN) < 0)
+        cshm_close_fd(&lock->fd);
+}
+
+void cshm_lock_finish(struct cshm_lock *lock)
+{
+    cshm_close_fd(&lock->fd);
 }
 
 /* --- Manifests ------------------------------------------------------------------------------------- */
@@ -187,12 +228,8 @@ static int make_temporary(const struct cshm_store *store, char name[32])
     return -EEXIST;
 }
 
-static int fill_temporary(int fd, const struct cshm_buffer *text, uid_t uid, gid_t gid, mode_t mode,
-                          struct stat *st)
+int cshm_registry_give(int fd, uid_t uid, gid_t gid, mode_t mode)
 {
-    int result = cshm_file_write(fd, text->bytes, text->length);
-    if (result < 0)
-        return result;
     struct stat own;
     if (fstat(fd, &own) < 0)
         return -errno;
@@ -201,9 +238,20 @@ static int fill_temporary(int fd, const struct cshm_buffer *text, uid_t uid, gid
     /* A group the process is not in stays as it may: the owner keeps his rights. */
     if (own.st_gid != gid && fchown(fd, (uid_t)-1, gid) < 0 && errno != EPERM)
         return -errno;
-    if (fchmod(fd, mode) < 0 || fstat(fd, st ? st : &own) < 0)
+    return fchmod(fd, mode) < 0 ? -errno : 0;
+}
+
+static int fill_temporary(int fd, const struct cshm_buffer *text, uid_t uid, gid_t gid, mode_t mode)
+{
+    int result = cshm_file_write(fd, text->bytes, text->length);
+    if (result < 0)
+        return result;
+    /* A file may get the inode number of the last but one, and most file systems' own clocks stand
+     * still for milliseconds: readers would take it for the one they know. */
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {0}};
+    if (clock_gettime(CLOCK_REALTIME, &times[1]) < 0 || futimens(fd, times) < 0)
         return -errno;
-    return 0;
+    return cshm_registry_give(fd, uid, gid, mode);
 }
 
 int cshm_registry_replace(const struct cshm_store *store, const char *project,
@@ -217,12 +265,14 @@ int cshm_registry_replace(const struct cshm_store *store, const char *project,
     if (fd < 0)
         return fd;
     /* No fsync: segments do not outlive the machine either. */
-    int result = fill_temporary(fd, text, uid, gid, mode, st);
+    int result = fill_temporary(fd, text, uid, gid, mode);
     if (result == 0 && renameat(store->root_fd, temporary, store->root_fd, name) < 0)
         result = -errno;
-    if (result < 0)
+    if (result < 0) {
         (void)unlinkat(store->root_fd, temporary, 0);
-    return result;
+        return result;
+    }
+    return st && fstat(fd, st) < 0 ? -errno : 0; /* now, as renaming changes the ctime */
 }
 
 int cshm_registry_remove(const struct cshm_store *store, const char *project)

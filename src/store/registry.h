@@ -21,6 +21,23 @@
  */
 int cshm_registry_lock(const struct cshm_store *store, int *fd, struct cshm_error *error);
 
+/*
+ * The same lock by a descriptor that is kept, for who takes it again and again. One thread at a
+ * time; start with CSHM_LOCK_NONE, finish with cshm_lock_finish(), which also unlocks.
+ */
+struct cshm_lock {
+    int fd; /* -1: none yet */
+    dev_t device;
+    ino_t inode;
+};
+
+#define CSHM_LOCK_NONE ((struct cshm_lock){.fd = -1})
+
+int cshm_lock_take(const struct cshm_store *store, struct cshm_lock *lock,
+                   struct cshm_error *error);
+void cshm_lock_release(struct cshm_lock *lock);
+void cshm_lock_finish(struct cshm_lock *lock);
+
 struct cshm_names {
     char **names;
     size_t count;
@@ -45,6 +62,9 @@ int cshm_registry_read(const struct cshm_store *store, const char *project,
 int cshm_registry_replace(const struct cshm_store *store, const char *project,
                           const struct cshm_buffer *text, uid_t uid, gid_t gid, mode_t mode,
                           struct stat *st);
+
+/* Gives a file its owner, group and mode, as far as the process may; the owner always. */
+int cshm_registry_give(int fd, uid_t uid, gid_t gid, mode_t mode);
 
 /* Removes the manifest. The lock is held by the caller. */
 int cshm_registry_remove(const struct cshm_store *store, const char *project);

@@ -9,11 +9,6 @@
 #include "store/holders.h"
 #include "store/segment.h"
 
-static const char *segment_of(const struct cshm_node *node)
-{
-    return node->type == CSHM_NODE_ARRAY && node->described ? node->described->segment : NULL;
-}
-
 static int compare_names(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -31,46 +26,46 @@ static void sort_once_each(struct cshm_release *release)
     release->count = kept;
 }
 
-static void strike(struct cshm_release *release, const char *name)
+int cshm_release_add(struct cshm_release *release, const struct cshm_node *top)
 {
-    const char **found = bsearch(&name, release->names, release->count, sizeof *release->names,
-                                 compare_names);
-    if (!found)
-        return;
-    size_t after = (size_t)(release->names + release->count - (found + 1));
-    memmove(found, found + 1, after * sizeof *found);
-    release->count--;
+    size_t count = 0;
+    for (const struct cshm_node *node = top; node; node = cshm_node_walk(node, top))
+        count += cshm_node_segment(node) != NULL;
+    if (count == 0)
+        return 0;
+    const char **grown = reallocarray(release->names, release->count + count, sizeof *grown);
+    if (!grown)
+        return -ENOMEM;
+    release->names = grown;
+    for (const struct cshm_node *node = top; node; node = cshm_node_walk(node, top))
+        if (cshm_node_segment(node))
+            release->names[release->count++] = cshm_node_segment(node);
+    return 0;
 }
 
-int cshm_release_collect(const struct cshm_tree *tree, const struct cshm_node *top,
+int cshm_release_settle(struct cshm_release *release, struct cshm_tree *tree)
+{
+    int result = cshm_tree_index_segments(tree);
+    if (result < 0)
+        return result;
+    size_t kept = 0;
+    for (size_t i = 0; i < release->count; i++)
+        if (!cshm_tree_find_segment(tree, release->names[i]))
+            release->names[kept++] = release->names[i];
+    release->count = kept;
+    sort_once_each(release);
+    return 0;
+}
+
+int cshm_release_collect(struct cshm_tree *tree, const struct cshm_node *top,
                          struct cshm_release *out)
 {
     *out = (struct cshm_release){0};
-    size_t count = 0;
-    for (const struct cshm_node *node = top; node; node = cshm_node_walk(node, top))
-        count += segment_of(node) != NULL;
-    if (count == 0)
-        return 0;
-    out->names = calloc(count, sizeof *out->names);
-    if (!out->names)
-        return -ENOMEM;
-    for (const struct cshm_node *node = top; node; node = cshm_node_walk(node, top))
-        if (segment_of(node))
-            out->names[out->count++] = segment_of(node);
+    int result = cshm_release_add(out, top);
+    if (result == 0 && top != &tree->root)
+        return cshm_release_settle(out, tree);
     sort_once_each(out);
-    const struct cshm_node *node = &tree->root;
-    while (node && top != &tree->root && out->count > 0) {
-        if (node == top) { /* step over what goes */
-            while (node && !node->next)
-                node = node->parent;
-            node = node ? node->next : NULL;
-            continue;
-        }
-        if (segment_of(node))
-            strike(out, segment_of(node));
-        node = cshm_node_walk(node, &tree->root);
-    }
-    return 0;
+    return result;
 }
 
 static bool is_held_elsewhere(const struct cshm_store *store, const char *project,
@@ -79,7 +74,7 @@ static bool is_held_elsewhere(const struct cshm_store *store, const char *projec
 {
     if (cshm_segment_is_of(segment, project))
         return false;
-    if (!*collected && cshm_holders_collect(store, project, holders) < 0)
+    if (!*collected && cshm_holders_collect(store, project, project, holders) < 0)
         return true; /* not known: keep it rather than take somebody's data */
     *collected = true;
     return cshm_holders_have(holders, segment, owner);
@@ -127,7 +122,7 @@ int cshm_damaged_collect(const struct cshm_store *store, const char *project, ui
 {
     *out = (struct cshm_release){0};
     struct search search = {.store = store, .found = found, .owner = owner};
-    int result = cshm_holders_collect(store, project, &search.holders);
+    int result = cshm_holders_collect(store, project, project, &search.holders);
     if (result == 0)
         result = cshm_segment_each(store, project, take_found, &search);
     cshm_holders_finish(&search.holders);

@@ -15,9 +15,19 @@ struct cshm_release {
     size_t count;
 };
 
-/* The segments that nodes at and below `top` name and no other node of the tree does. -ENOMEM. */
-int cshm_release_collect(const struct cshm_tree *tree, const struct cshm_node *top,
+/*
+ * The segments that nodes at and below `top` name and, unless that is the tree's root, no node of
+ * the tree does: `top` was taken out of it. In time of what is below `top`. -ENOMEM.
+ */
+int cshm_release_collect(struct cshm_tree *tree, const struct cshm_node *top,
                          struct cshm_release *out);
+
+/*
+ * The same in steps: what nodes at and below `top` name, then, when all is changed, what of it is
+ * not named any more.
+ */
+int cshm_release_add(struct cshm_release *release, const struct cshm_node *top);
+int cshm_release_settle(struct cshm_release *release, struct cshm_tree *tree);
 
 /*
  * Unlinks them, each only if a manifest of `owner` may name it and, where it bears the name of

@@ -81,7 +81,9 @@ static inline bool same_facts(const struct cshm_project_facts *a,
            same_string(a->source_changed, b->source_changed) &&
            same_string(a->source_part, b->source_part) && a->source_size == b->source_size &&
            a->owner.pid == b->owner.pid && a->owner.start == b->owner.start &&
-           a->generation == b->generation && a->persistent == b->persistent &&
+           a->generation == b->generation &&
+           a->folded_generation == b->folded_generation && a->folded_bytes == b->folded_bytes &&
+           a->persistent == b->persistent &&
            a->present == b->present;
 }
 

@@ -50,7 +50,7 @@ void entries_of(const struct picture *picture, const struct cshm_node *node, str
 
 bool entries_has_meta(const struct picture *picture, const struct cshm_node *group)
 {
-    if (group->attributes || (group->described && group->described->kind))
+    if (group->attributes || (group->described && group->described->detail->kind))
         return true;
     return !group->parent && (picture->project.damaged || picture->project.tree->facts.present);
 }

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_BLOCK = 1024, LARGEST_BLOCK = 256 * 1024 };
+enum { FIRST_BLOCK = 1024, LARGEST_BLOCK = 256 * 1024, ALIGNMENT = 8 };
+
+_Static_assert(_Alignof(uint64_t) <= ALIGNMENT && _Alignof(void *) <= ALIGNMENT, "as promised");
 
 struct cshm_arena_block {
     struct cshm_arena_block *next;
@@ -51,7 +53,7 @@ static void *take(struct cshm_arena *arena, size_t size, size_t alignment)
 
 void *cshm_arena_alloc(struct cshm_arena *arena, size_t size)
 {
-    void *memory = take(arena, size ? size : 1, _Alignof(max_align_t));
+    void *memory = take(arena, size ? size : 1, ALIGNMENT);
     return memory ? memset(memory, 0, size) : NULL;
 }
 

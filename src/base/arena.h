@@ -18,7 +18,7 @@ struct cshm_arena {
     size_t used; /* bytes handed out in all */
 };
 
-/* Zeroed, aligned for any type. NULL when memory is out. */
+/* Zeroed, aligned for pointers, 64-bit integers and doubles. NULL when memory is out. */
 void *cshm_arena_alloc(struct cshm_arena *arena, size_t size);
 
 /* `count * size` zeroed bytes; NULL also when the product overflows. */

@@ -61,7 +61,7 @@ void cli_usage_error(const struct cli *cli, const char *format, ...)
 }
 
 /* As the peer's debug lines begin: "2026-11-23 04:15:01,123 - DEBUG - ". */
-static void log_line(void *context, const char *line)
+void cli_log_line(void *context, const char *line)
 {
     (void)context;
     struct timespec now;
@@ -91,7 +91,7 @@ static int open_store(const struct cli *cli, const struct cshm_settings *setting
         return 0;
     }
     if (result == 0 && cli->verbose)
-        (*out)->log = (struct cshm_log){.function = log_line};
+        (*out)->log = (struct cshm_log){.function = cli_log_line};
     return result;
 }
 

@@ -32,6 +32,9 @@ void cli_error(const struct cli *cli, const char *format, ...) CSHM_PRINTF(2, 3)
 /* The same, then a hint at --help, and exit with CLI_USAGE. */
 _Noreturn void cli_usage_error(const struct cli *cli, const char *format, ...) CSHM_PRINTF(2, 3);
 
+/* A time-stamped debug line on stderr. `context` is not used. */
+void cli_log_line(void *context, const char *line);
+
 /*
  * Resolves settings (where `mode` is not (mode_t)-1 it beats the configuration file's) and opens
  * the store, with debug lines to stderr if verbose. On failure the line was printed. Without

@@ -16,16 +16,21 @@
 #include "hdf5/import.h"
 
 #define STALL_SECONDS_MAX 1000000
+#define JOBS_MAX          1024
 
 static const char help[] =
     "usage: cute-shm-hdf5 [options] PROJECT FILE\n"
     "Load an HDF5 file into shared memory as a project.\n\n"
+    "      --if-missing    only if the project is not there; wait for whoever loads it meanwhile\n"
+    "      --if-newer      the same, and replace it if FILE has changed since it was loaded\n"
     "  -o, --overwrite     replace an existing project, in one step once all is loaded\n"
     "      --free-first    with -o: free the old project before, when both do not fit\n"
     "      --into GROUP    add below this group of the project, which may exist\n"
     "      --select PATH   only this group or dataset of the file (may be repeated)\n"
+    "      --max-size BYTES  refuse what needs more memory (K, M, G, T: powers of 1024)\n"
     "      --mode OCTAL    permissions of the arrays and the manifest (default 0600)\n"
     "      --skip-errors   leave out what cannot be read, publish the rest (exit status 3)\n"
+    "  -j, --jobs N        threads that load (default: the processors at hand)\n"
     "      --stall SECONDS give up when nothing moves for so long (default 60)\n"
     "      --no-progress   no progress bar\n" CLI_HELP_OPTIONS;
 
@@ -37,10 +42,14 @@ enum {
     OPTION_SELECT,
     OPTION_INTO,
     OPTION_FREE_FIRST,
+    OPTION_IF_MISSING,
+    OPTION_IF_NEWER,
+    OPTION_MAX_SIZE,
 };
 
 static const struct option long_options[] = {
     {"overwrite", no_argument, NULL, 'o'},
+    {"jobs", required_argument, NULL, 'j'},
     {"no-progress", no_argument, NULL, OPTION_NO_PROGRESS},
     {"mode", required_argument, NULL, OPTION_MODE},
     {"stall", required_argument, NULL, OPTION_STALL},
@@ -48,6 +57,9 @@ static const struct option long_options[] = {
     {"select", required_argument, NULL, OPTION_SELECT},
     {"into", required_argument, NULL, OPTION_INTO},
     {"free-first", no_argument, NULL, OPTION_FREE_FIRST},
+    {"if-missing", no_argument, NULL, OPTION_IF_MISSING},
+    {"if-newer", no_argument, NULL, OPTION_IF_NEWER},
+    {"max-size", required_argument, NULL, OPTION_MAX_SIZE},
     CLI_LONG_OPTIONS,
 };
 
@@ -96,7 +108,16 @@ static void die_by_signal(int number)
 static void on_progress(void *context, const struct cshm_import_progress *now)
 {
     struct load *load = context;
-    progress_update(&load->progress, now->done_bytes, now->total_bytes);
+    const char *current = load->cli.verbose ? now->current : NULL;
+    progress_update(&load->progress, now->done_bytes, now->total_bytes, current);
+}
+
+/* Above the bar, which is drawn again below it. */
+static void on_log(void *context, const char *line)
+{
+    struct load *load = context;
+    progress_clear(&load->progress);
+    cli_log_line(NULL, line);
 }
 
 static void on_warning(void *context, const char *line)
@@ -113,6 +134,29 @@ static void on_skipped(void *context, const char *line)
     cli_error(&load->cli, "%s: %s", load->file, line);
 }
 
+/* Whoever waits, a terminal or not, is to know for whom. */
+static void on_waiting(void *context, const char *line)
+{
+    struct load *load = context;
+    progress_clear(&load->progress);
+    cli_error(&load->cli, "%s", line);
+}
+
+static void on_found(void *context, const struct cshm_import_found *found)
+{
+    const struct load *load = context;
+    char source[1024];
+    char created[64];
+    printf("%s is there already", load->project);
+    if (found->source)
+        printf(", loaded from %s",
+               cshm_text_escape(found->source, strlen(found->source), source, sizeof source));
+    if (found->created)
+        printf(" at %s",
+               cshm_text_escape(found->created, strlen(found->created), created, sizeof created));
+    printf("\n");
+}
+
 /* --- Command line ----------------------------------------------------------------------------- */
 
 static void parse_stall(struct load *load)
@@ -126,6 +170,16 @@ static void parse_stall(struct load *load)
     load->options.stall_seconds = (unsigned)seconds;
 }
 
+static void parse_jobs(struct load *load)
+{
+    char *end;
+    errno = 0;
+    unsigned long jobs = strtoul(optarg, &end, 10);
+    if (errno || end == optarg || *end != '\0' || optarg[0] == '-' || jobs == 0 || jobs > JOBS_MAX)
+        cli_usage_error(&load->cli, "--jobs %s: not a number of threads", optarg);
+    load->options.jobs = (unsigned)jobs;
+}
+
 /* An empty path is more likely a variable that was not set than the whole file. */
 static const char *parse_path(const struct load *load, const char *option)
 {
@@ -134,9 +188,39 @@ static const char *parse_path(const struct load *load, const char *option)
     return optarg;
 }
 
+/* A whole number and at most one letter. */
+static void parse_max_size(struct load *load)
+{
+    static const char units[] = "KMGT";
+    char *end;
+    errno = 0;
+    unsigned long long number = strtoull(optarg, &end, 10);
+    const char *unit = *end ? strchr(units, *end >= 'a' ? *end - 'a' + 'A' : *end) : NULL;
+    uint64_t factor = unit ? (uint64_t)1 << (10 * (unit - units + 1)) : 1;
+    if (errno || end == optarg || optarg[0] < '0' || optarg[0] > '9' || end[unit ? 1 : 0] != '\0' ||
+        number == 0 || __builtin_mul_overflow(number, factor, &load->options.max_bytes))
+        cli_usage_error(&load->cli, "--max-size %s: not a number of bytes such as 512M", optarg);
+}
+
+/* --if-newer is --if-missing and more. */
+static void want_when(struct load *load, enum cshm_import_when when)
+{
+    if (load->options.when < when)
+        load->options.when = when;
+}
+
 static void parse_option(struct load *load, int option)
 {
     switch (option) {
+    case OPTION_IF_MISSING:
+        want_when(load, CSHM_IMPORT_IF_MISSING);
+        break;
+    case OPTION_IF_NEWER:
+        want_when(load, CSHM_IMPORT_IF_NEWER);
+        break;
+    case OPTION_MAX_SIZE:
+        parse_max_size(load);
+        break;
     case 'o':
         load->options.overwrite = true;
         break;
@@ -155,6 +239,9 @@ static void parse_option(struct load *load, int option)
     case OPTION_FREE_FIRST:
         load->options.free_first = true;
         break;
+    case 'j':
+        parse_jobs(load);
+        break;
     case OPTION_STALL:
         parse_stall(load);
         break;
@@ -169,8 +256,15 @@ static void check_options(const struct load *load)
 {
     if (load->options.free_first && load->options.into)
         cli_usage_error(&load->cli, "--free-first frees the project that --into adds to");
-    if (load->options.free_first && !load->options.overwrite)
-        cli_usage_error(&load->cli, "--free-first needs -o");
+    if (load->options.when == CSHM_IMPORT_IF_MISSING && load->options.overwrite)
+        cli_usage_error(&load->cli, "--if-missing leaves a project that is there alone, -o "
+                                    "replaces it: --if-newer may be what you want");
+    if (load->options.when == CSHM_IMPORT_IF_NEWER && load->options.into)
+        cli_usage_error(&load->cli, "--if-newer is about a whole project: a group that --into adds "
+                                    "does not record its file");
+    if (load->options.free_first && !load->options.overwrite &&
+        load->options.when != CSHM_IMPORT_IF_NEWER)
+        cli_usage_error(&load->cli, "--free-first needs -o or --if-newer");
 }
 
 static void parse(struct load *load, int argc, char **argv)
@@ -182,7 +276,7 @@ static void parse(struct load *load, int argc, char **argv)
         exit(CLI_FAILED);
     }
     load->options.select = load->select;
-    while ((option = cli_next_option(&load->cli, argc, argv, CLI_SHORT_OPTIONS "o",
+    while ((option = cli_next_option(&load->cli, argc, argv, CLI_SHORT_OPTIONS "oj:",
                                      long_options)) != -1)
         parse_option(load, option);
     check_options(load);
@@ -220,7 +314,8 @@ static int report(const struct load *load, const struct cshm_store *store, int r
             cli_error(&load->cli, "%s: %s", load->file, strerror(-result));
         return CLI_FAILED;
     }
-    print_result(load, store, loaded);
+    if (!loaded->is_found)
+        print_result(load, store, loaded);
     return cli_flush_output(&load->cli, loaded->skipped ? CLI_PART : CLI_DONE);
 }
 
@@ -231,13 +326,17 @@ static int run(struct load *load)
     struct cshm_error error = {0};
     if (cli_open_store(&load->cli, load->mode, true, &store) < 0)
         return CLI_FAILED;
+    if (load->cli.verbose)
+        store->log = (struct cshm_log){on_log, load};
     load->options.progress = on_progress;
     load->options.warning = on_warning;
     load->options.skipped = on_skipped;
+    load->options.waiting = on_waiting;
+    load->options.found = on_found;
     load->options.context = load;
-    progress_init(&load->progress, !load->no_progress && !load->cli.verbose);
-    int result = cshm_hdf5_import(store, load->project, load->file, &load->options, &loaded,
-                                  &error);
+    progress_init(&load->progress, !load->no_progress);
+    int result =
+        cshm_hdf5_import(store, load->project, load->file, &load->options, &loaded, &error);
     progress_clear(&load->progress);
     if (result == -EINTR && caught)
         return CLI_FAILED; /* the signal says it */

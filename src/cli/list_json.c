@@ -88,17 +88,17 @@ static const char *state_of(const struct list_item *item)
 /* What an HDF5 type had beyond a dtype. */
 static void add_origin(struct cshm_buffer *out, const struct cshm_description *described)
 {
-    if (described->kind)
-        add_text(out, "kind", described->kind);
-    if (described->encoding)
-        add_text(out, "encoding", described->encoding);
-    if (described->enumeration) {
+    if (described->detail->kind)
+        add_text(out, "kind", described->detail->kind);
+    if (described->detail->encoding)
+        add_text(out, "encoding", described->detail->encoding);
+    if (described->detail->enumeration) {
         json_key(out, "enum");
-        json_value(out, described->enumeration);
+        json_value(out, described->detail->enumeration);
     }
-    if (described->tag.bytes) {
+    if (described->detail->tag.bytes) {
         json_key(out, "tag");
-        json_string(out, described->tag);
+        json_string(out, described->detail->tag);
     }
 }
 

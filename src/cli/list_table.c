@@ -154,8 +154,8 @@ static int fill_line(struct libscols_line *line, const struct list_item *item)
     bool group = item->node->type == CSHM_NODE_GROUP;
     list_shape(item->node, &text);
     int result = set_buffer(line, FULL_SHAPE, &text);
-    if (group && described && described->kind)
-        result = result ? result : set_string(line, FULL_DTYPE, described->kind);
+    if (group && described && described->detail->kind)
+        result = result ? result : set_string(line, FULL_DTYPE, described->detail->kind);
     else
         result = result ? result : set_string(line, FULL_DTYPE, list_dtype(item->node, dtype));
     result = result ? result : set_size(line, FULL_SIZE, item->bytes);

@@ -35,6 +35,7 @@ struct reading {
     const struct cshm_value *table;
     struct cshm_description *described;
     struct cshm_complaint *complaint;
+    struct cshm_detail *detail;     /* its own, once it has one */
     const struct cshm_value *dtype; /* where it stands; NULL: not said or not usable */
     const struct cshm_value *shape;
 };
@@ -43,12 +44,14 @@ struct reading {
 static int take_string(struct reading *reading, const struct cshm_value *value, const char *key,
                        const char **to)
 {
+    *to = NULL;
     if (value->type != CSHM_VALUE_STRING || memchr(value->string.bytes, 0, value->string.length)) {
         if (!reading->complaint->lenient || strcmp(key, "dtype") == 0)
             cshm_complain(reading->complaint, value, "%s is not a string", key);
         return 0;
     }
-    *to = cshm_arena_string(&reading->tree->arena, value->string.bytes, value->string.length);
+    /* The parser's strings have a NUL after them. */
+    *to = cshm_tree_keep(reading->tree, value->string.bytes, value->string.length + 1);
     return *to ? 0 : -ENOMEM;
 }
 
@@ -71,7 +74,7 @@ static int read_dtype(struct reading *reading, const struct cshm_value *value)
     }
     char text[CSHM_DTYPE_TEXT_MAX];
     cshm_dtype_format(&described->dtype, text);
-    described->dtype_text = cshm_arena_string(&reading->tree->arena, text, strlen(text));
+    described->dtype_text = cshm_tree_keep(reading->tree, text, strlen(text) + 1);
     reading->dtype = value;
     return described->dtype_text ? 0 : -ENOMEM;
 }
@@ -79,9 +82,7 @@ static int read_dtype(struct reading *reading, const struct cshm_value *value)
 static int read_extents(struct reading *reading, const struct cshm_value *value)
 {
     size_t rank = value->array.count;
-    uint64_t *shape = cshm_arena_array(&reading->tree->arena, rank, sizeof *shape);
-    if (!shape)
-        return -ENOMEM;
+    uint64_t shape[CSHM_RANK_MAX];
     for (size_t i = 0; i < rank; i++) {
         const struct cshm_value *extent = &value->array.items[i];
         if (extent->type != CSHM_VALUE_INTEGER || extent->integer < 0) {
@@ -91,9 +92,9 @@ static int read_extents(struct reading *reading, const struct cshm_value *value)
         shape[i] = (uint64_t)extent->integer;
     }
     reading->described->rank = (int)rank;
-    reading->described->shape = shape;
+    reading->described->shape = cshm_tree_keep(reading->tree, shape, rank * sizeof *shape);
     reading->shape = value;
-    return 0;
+    return reading->described->shape ? 0 : -ENOMEM;
 }
 
 static int read_shape(struct reading *reading, const struct cshm_value *value)
@@ -113,14 +114,31 @@ static int read_shape(struct reading *reading, const struct cshm_value *value)
     return 0;
 }
 
+static struct cshm_detail *detail_of(struct reading *reading)
+{
+    if (!reading->detail)
+        reading->detail = cshm_tree_detail(reading->tree, reading->described);
+    return reading->detail;
+}
+
 static int read_kind(struct reading *reading, const struct cshm_value *value)
 {
-    return take_string(reading, value, "kind", &reading->described->kind);
+    const char *kind;
+    int result = take_string(reading, value, "kind", &kind);
+    struct cshm_detail *detail = kind ? detail_of(reading) : NULL;
+    if (detail)
+        detail->kind = kind;
+    return result < 0 || !kind ? result : detail ? 0 : -ENOMEM;
 }
 
 static int read_encoding(struct reading *reading, const struct cshm_value *value)
 {
-    return take_string(reading, value, "encoding", &reading->described->encoding);
+    const char *encoding;
+    int result = take_string(reading, value, "encoding", &encoding);
+    struct cshm_detail *detail = encoding ? detail_of(reading) : NULL;
+    if (detail)
+        detail->encoding = encoding;
+    return result < 0 || !encoding ? result : detail ? 0 : -ENOMEM;
 }
 
 static int read_tag(struct reading *reading, const struct cshm_value *value)
@@ -135,8 +153,11 @@ static int read_tag(struct reading *reading, const struct cshm_value *value)
         return result;
     if (result < 0) /* of no form we know: then it is what it says */
         tag = value->string;
-    reading->described->tag = cshm_arena_text(&reading->tree->arena, tag);
-    return reading->described->tag.bytes ? 0 : -ENOMEM;
+    struct cshm_detail *detail = detail_of(reading);
+    if (!detail)
+        return -ENOMEM;
+    detail->tag = cshm_arena_text(&reading->tree->arena, tag);
+    return detail->tag.bytes ? 0 : -ENOMEM;
 }
 
 /* Values are integers, or strings for what TOML's integers cannot hold ("!uint64 ..."). */
@@ -180,7 +201,10 @@ static int read_enum(struct reading *reading, const struct cshm_value *value)
         if (result < 0)
             return result == -ENOMEM ? result : 0;
     }
-    reading->described->enumeration = copy;
+    struct cshm_detail *detail = detail_of(reading);
+    if (!detail)
+        return -ENOMEM;
+    detail->enumeration = copy;
     return 0;
 }
 

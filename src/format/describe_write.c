@@ -140,12 +140,12 @@ static void write_enum(const struct cshm_lines *lines, const struct cshm_value *
 void cshm_describe_write_more(const struct cshm_lines *lines,
                               const struct cshm_description *described)
 {
-    cshm_lines_string(lines, "encoding", described->encoding);
-    if (described->enumeration)
-        write_enum(lines, described->enumeration);
-    cshm_lines_string(lines, "kind", described->kind);
-    if (described->tag.bytes)
-        cshm_lines_bytes(lines, "tag", described->tag);
+    cshm_lines_string(lines, "encoding", described->detail->encoding);
+    if (described->detail->enumeration)
+        write_enum(lines, described->detail->enumeration);
+    cshm_lines_string(lines, "kind", described->detail->kind);
+    if (described->detail->tag.bytes)
+        cshm_lines_bytes(lines, "tag", described->detail->tag);
 }
 
 bool cshm_attributes_spelled(const struct cshm_node *node)

@@ -142,7 +142,7 @@ static int add_bare_nodes(struct reader *reader, struct cshm_node *group, struct
     for (; *next; *next = (*next)->next) {
         if (!is_bare(*next))
             continue;
-        if (!all && stands_later(*next, group->child_count))
+        if (!all && stands_later(*next, cshm_node_child_count(group)))
             return 0;
         struct cshm_member member = {.key = (*next)->key, .value.line = (*next)->table->line};
         struct cshm_node *node;
@@ -203,8 +203,18 @@ static int read_group(struct reader *reader, struct cshm_node *group,
 
 /* --- The extension document -------------------------------------------------------------- */
 
-/* Its lines without their mark, so that line numbers stay those of the file. */
-static int extract_extension(const char *text, size_t length, struct cshm_buffer *out)
+static bool begins_nodes(const char *line, const char *end)
+{
+    static const char header[] = " [[node]]";
+    return (size_t)(end - line) >= sizeof header - 1 &&
+           memcmp(line, header, sizeof header - 1) == 0;
+}
+
+/*
+ * Its lines without their mark, so that line numbers stay those of the file. `head`: only those
+ * before the first node, where the facts are.
+ */
+static int extract_extension(const char *text, size_t length, bool head, struct cshm_buffer *out)
 {
     const char *end = length ? text + length : text;
     while (end - text >= EXTENSION_MARK_SIZE &&
@@ -213,6 +223,8 @@ static int extract_extension(const char *text, size_t length, struct cshm_buffer
         const char *next = newline ? newline + 1 : end;
         const char *line = text + EXTENSION_MARK_SIZE;
         if (line < next && *line != ' ' && *line != '\n' && *line != '\r')
+            break;
+        if (head && begins_nodes(line, next))
             break;
         cshm_buffer_add(out, line, (size_t)(next - line));
         text = next;
@@ -277,9 +289,18 @@ static int read_facts(struct reader *reader, const struct cshm_value *table)
     const struct cshm_value *persistent = cshm_value_get(table, "persistent");
     if (persistent && persistent->type == CSHM_VALUE_BOOLEAN)
         facts->persistent = persistent->boolean;
-    int result = read_fact(reader, table, "source", &facts->source);
-    if (result == 0)
-        result = read_fact(reader, table, "created", &facts->created);
+    facts->source_size = (uint64_t)read_number(table, "source_size");
+    const struct {
+        const char *key;
+        const char **fact;
+    } words[] = {
+        {"source", &facts->source},           {"created", &facts->created},
+        {"source_path", &facts->source_path}, {"source_changed", &facts->source_changed},
+        {"source_part", &facts->source_part},
+    };
+    int result = 0;
+    for (size_t i = 0; i < sizeof words / sizeof words[0] && result == 0; i++)
+        result = read_fact(reader, table, words[i].key, words[i].fact);
     return result;
 }
 
@@ -287,7 +308,7 @@ static int read_extension(struct reader *reader, const char *text, size_t length
                           struct cshm_arena *arena)
 {
     CSHM_AUTO_BUFFER struct cshm_buffer extension = CSHM_BUFFER_INIT;
-    if (extract_extension(text, length, &extension) < 0)
+    if (extract_extension(text, length, false, &extension) < 0)
         return fail_memory(reader);
     if (extension.length == 0)
         return 0;
@@ -328,7 +349,7 @@ int cshm_manifest_peek(const char *text, size_t length, struct cshm_project_fact
     struct cshm_arena arena = {0};
     struct cshm_value document;
     *facts = (struct cshm_project_facts){0};
-    int result = extract_extension(text, measure_head(text, length), &head);
+    int result = extract_extension(text, measure_head(text, length), true, &head);
     if (result == 0 && head.length > 0)
         result = cshm_toml_parse(head.bytes, head.length, &arena, &document, NULL);
     if (result == 0 && head.length > 0)
@@ -364,6 +385,29 @@ int cshm_manifest_parse(const char *text, size_t length, struct cshm_tree **out,
     int result = parse_into(&reader, text, length, &document);
     cshm_arena_finish(&document);
     cshm_toml_trim(length);
+    if (result == 0)
+        *out = CSHM_STEAL(tree);
+    return result;
+}
+
+int cshm_manifest_parse_facts(const char *text, size_t length, struct cshm_tree **out)
+{
+    CSHM_AUTO_TREE struct cshm_tree *tree = cshm_tree_create();
+    struct reader reader = {.tree = tree};
+    CSHM_AUTO_BUFFER struct cshm_buffer head = CSHM_BUFFER_INIT;
+    if (!tree || extract_extension(text, length, true, &head) < 0)
+        return -ENOMEM;
+    struct cshm_arena arena = {0};
+    struct cshm_value document;
+    int result =
+        head.length ? cshm_toml_parse(head.bytes, head.length, &arena, &document, NULL) : 0;
+    if (result < 0 && result != -ENOMEM) {
+        tree->complaint = true;
+        result = 0;
+    } else if (result == 0 && head.length) {
+        result = read_facts(&reader, cshm_value_get(&document, "project"));
+    }
+    cshm_arena_finish(&arena);
     if (result == 0)
         *out = CSHM_STEAL(tree);
     return result;

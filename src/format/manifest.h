@@ -23,6 +23,13 @@ int cshm_manifest_parse(const char *text, size_t length, struct cshm_tree **out,
                         struct cshm_error *error);
 
 /*
+ * Reads only what the manifest says of the project itself (tree->facts); the tree has no nodes. The
+ * TOML proper is not looked at: milliseconds where there are 100,000 arrays. 0 or -ENOMEM. `*out`
+ * belongs to the caller. Thread-safe.
+ */
+int cshm_manifest_parse_facts(const char *text, size_t length, struct cshm_tree **out);
+
+/*
  * Reads generation, folded_generation and folded_bytes from the first bytes of a manifest. -EINVAL
  * where it does not say them (or not within them), -ENOMEM.
  */

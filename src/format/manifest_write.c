@@ -188,6 +188,18 @@ static void write_owner(const struct cshm_lines *lines, const struct cshm_owner_
     cshm_lines_end(lines);
 }
 
+static void write_source(const struct cshm_lines *lines, const struct cshm_project_facts *facts)
+{
+    if (facts->source_path)
+        cshm_lines_bytes(lines, "source_path", cshm_text(facts->source_path));
+    if (is_said(facts->source_size))
+        cshm_lines_unsigned(lines, "source_size", facts->source_size);
+    if (facts->source_changed)
+        cshm_lines_bytes(lines, "source_changed", cshm_text(facts->source_changed));
+    if (facts->source_part)
+        cshm_lines_bytes(lines, "source_part", cshm_text(facts->source_part));
+}
+
 /* What a person or the loader said of the project. */
 static void write_said(struct writer *writer, const struct cshm_project_facts *facts)
 {
@@ -197,6 +209,7 @@ static void write_said(struct writer *writer, const struct cshm_project_facts *f
         cshm_lines_bytes(&writer->notes, "source", cshm_text(facts->source));
     if (facts->created)
         cshm_lines_bytes(&writer->notes, "created", cshm_text(facts->created));
+    write_source(&writer->notes, facts);
     write_owner(&writer->notes, &facts->owner);
     if (facts->persistent >= 0)
         cshm_lines_flag(&writer->notes, "persistent", facts->persistent != 0);

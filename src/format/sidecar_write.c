@@ -131,7 +131,7 @@ static void write_group(const struct cshm_lines *lines, const struct cshm_tree *
     cshm_lines_text(lines, "[group]");
     write_totals(lines, node);
     if (node->described) {
-        cshm_lines_string(lines, "kind", node->described->kind);
+        cshm_lines_string(lines, "kind", node->described->detail->kind);
         cshm_describe_write_shape(lines, node->described);
     }
     if (!node->parent)

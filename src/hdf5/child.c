@@ -17,9 +17,16 @@
 #endif
 
 #include "hdf5/alias.h"
+#include "hdf5/jobs.h"
 #include "hdf5/loader.h"
 #include "hdf5/lzf.h"
 #include "store/room.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IS_SANITIZED 1
+#else
+#define IS_SANITIZED 0
+#endif
 
 #define CHUNK_CACHE_BYTES    ((size_t)32 << 20)
 #define CHUNK_CACHE_SLOTS    2003
@@ -43,7 +50,7 @@ static void limit(int resource, rlim_t value)
  */
 static void limit_memory(const struct cshm_store *store)
 {
-#ifndef __SANITIZE_ADDRESS__ /* whose shadow is private memory too */
+#if !IS_SANITIZED /* whose shadow is private memory too */
     struct cshm_room room;
     if (cshm_room_measure(store->shm_fd, &room) < 0)
         return;
@@ -66,7 +73,7 @@ static void limit_memory(const struct cshm_store *store)
 /* libhdf5 and its plugins print when they feel like it; a sanitizer must be heard. */
 static void silence(void)
 {
-#ifndef __SANITIZE_ADDRESS__
+#if !IS_SANITIZED
     int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return;
@@ -251,9 +258,18 @@ static int set_facts(struct cshm_loader *loader)
     tree->facts.created = cshm_arena_string(&tree->arena, created, strlen(created));
     tree->facts.persistent = 1;
     tree->facts.present = true;
-    return tree->facts.source && tree->facts.created
+    return tree->facts.source && tree->facts.created &&
+                   cshm_source_record(loader->source, tree) == 0
                ? 0
                : cshm_loader_fail_all(loader, -ENOMEM, "out of memory");
+}
+
+static int start_workers(struct cshm_loader *loader)
+{
+    unsigned jobs = loader->options->jobs;
+    if (cshm_workers_create(jobs ? jobs : cshm_jobs_available(), &loader->workers) < 0)
+        return cshm_loader_fail_all(loader, -ENOMEM, "out of memory");
+    return 0;
 }
 
 /* From here on the parent waits rather than kills: what is begun is finished. */
@@ -286,6 +302,8 @@ static int load(struct cshm_loader *loader)
     if (result == 0)
         result = cshm_measure_all(loader);
     if (result == 0)
+        result = start_workers(loader);
+    if (result == 0)
         result = cshm_fill_all(loader);
     if (result == 0)
         result = cshm_alias_all(loader);
@@ -301,6 +319,8 @@ static int load(struct cshm_loader *loader)
 
 static void finish(struct cshm_loader *loader)
 {
+    cshm_transfers_finish(loader); /* before the files are closed that they read */
+    cshm_workers_destroy(loader->workers);
     cshm_draft_destroy(loader->draft);
     cshm_objects_finish(&loader->objects);
     cshm_h5_release(&loader->transfer);
@@ -333,6 +353,15 @@ static void check_leaks(void)
 #endif
 }
 
+#ifdef __SANITIZE_THREAD__
+/* It counts its own thread as one of the parent's, and then takes ours for a mistake. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "die_after_fork=0";
+}
+#endif
+
 _Noreturn void cshm_child_run(const struct cshm_child *child)
 {
     isolate(child);
@@ -340,10 +369,12 @@ _Noreturn void cshm_child_run(const struct cshm_child *child)
         .store = child->store,
         .project = child->project,
         .file_name = child->file,
+        .source = child->source,
         .channel = child->channel,
         .options = child->options,
         .file = H5I_INVALID_HID,
         .transfer = H5I_INVALID_HID,
+        .way = cshm_way_from_environment(),
         .skip_errors = child->options->skip_errors,
     };
     if (child->store->log.function)

@@ -5,12 +5,14 @@
 
 #include "hdf5/channel.h"
 #include "hdf5/import.h"
+#include "hdf5/source.h"
 
 struct cshm_child {
     struct cshm_store *store;
     const char *project;
     const char *file;
     const struct cshm_import_options *options;
+    const struct cshm_source *source;
     struct cshm_channel *channel;
     pid_t parent;
 };

@@ -9,6 +9,7 @@
 #include "hdf5/nodes.h"
 #include "hdf5/pieces.h"
 #include "hdf5/scatter.h"
+#include "store/segment.h"
 
 enum {
     PIECE_BYTES = 8 * 1024 * 1024,   /* of a private buffer that elements are scattered from */
@@ -16,7 +17,6 @@ enum {
     BUFFERED_BYTES = 1024 * 1024,    /* of all arrays of a dataset that is not worth mapping */
     PIECE_ELEMENTS = 64 * 1024,      /* of variable length: what they point to comes on top */
     POOL_BYTES = 32 * 1024 * 1024,
-    RESERVED_PER_MS = 100 * 1024,
 };
 
 /* --- Looking at one
@@ -50,18 +50,20 @@ static int look_at_space(struct cshm_loader *loader, struct cshm_dataset *datase
     return 0;
 }
 
-static int look_at_layout(struct cshm_loader *loader, struct cshm_dataset *dataset)
+int cshm_dataset_look_at_layout(struct cshm_loader *loader, struct cshm_dataset *dataset)
 {
-    CSHM_AUTO_HID hid_t creation = H5Dget_create_plist(dataset->id);
-    if (creation < 0)
+    if (dataset->creation >= 0)
+        return 0;
+    dataset->creation = H5Dget_create_plist(dataset->id);
+    if (dataset->creation < 0)
         return cshm_loader_fail_h5(loader, "storage layout");
-    H5D_layout_t layout = H5Pget_layout(creation);
-    if (layout < 0)
+    dataset->layout = H5Pget_layout(dataset->creation);
+    if (dataset->layout < 0)
         return cshm_loader_fail_h5(loader, "storage layout");
     hsize_t dims[H5S_MAX_RANK + 1];
-    if (layout != H5D_CHUNKED)
+    if (dataset->layout != H5D_CHUNKED)
         return 0;
-    if (H5Pget_chunk(creation, H5S_MAX_RANK, dims) != (int)dataset->rank)
+    if (H5Pget_chunk(dataset->creation, H5S_MAX_RANK, dims) != (int)dataset->rank)
         return cshm_loader_fail_h5(loader, "chunks");
     dataset->is_chunked = dataset->rank > 0;
     for (size_t i = 0; i < dataset->rank; i++)
@@ -75,23 +77,21 @@ int cshm_dataset_open(struct cshm_loader *loader, hid_t id, unsigned long file,
     memset(out, 0, sizeof *out);
     out->id = id;
     out->file = file;
-    out->space = H5I_INVALID_HID;
+    out->space = out->creation = H5I_INVALID_HID;
     out->type.memory = H5I_INVALID_HID;
-    CSHM_AUTO_HID hid_t type = H5Dget_type(id);
-    if (type < 0)
+    out->file_type = H5Dget_type(id);
+    if (out->file_type < 0)
         return cshm_loader_fail_h5(loader, "type");
-    int result = cshm_type_plan_make(loader, type, &out->type);
-    if (result == 0)
-        result = look_at_space(loader, out);
-    if (result == 0)
-        result = look_at_layout(loader, out);
-    return result;
+    int result = cshm_type_plan_make(loader, out->file_type, &out->type);
+    return result < 0 ? result : look_at_space(loader, out);
 }
 
 void cshm_dataset_finish(struct cshm_dataset *dataset)
 {
     cshm_h5_release(&dataset->space);
-    dataset->space = H5I_INVALID_HID;
+    cshm_h5_release(&dataset->file_type);
+    cshm_h5_release(&dataset->creation);
+    dataset->space = dataset->file_type = dataset->creation = H5I_INVALID_HID;
     cshm_type_plan_finish(&dataset->type);
 }
 
@@ -138,6 +138,13 @@ static int grow_buffer(struct reading *reading, uint64_t elements)
     return 0;
 }
 
+/* Shares of pieces are rounded down; the last word is exact. */
+static void tell(struct cshm_loader *loader, struct cshm_dataset *dataset, uint64_t bytes)
+{
+    dataset->told_bytes += bytes;
+    atomic_fetch_add_explicit(&loader->channel->page->done_bytes, bytes, memory_order_relaxed);
+}
+
 static void advance(struct reading *reading, uint64_t elements)
 {
     struct cshm_dataset *dataset = reading->dataset;
@@ -146,9 +153,7 @@ static void advance(struct reading *reading, uint64_t elements)
     if (reading->scatter.is_measuring || dataset->elements == 0)
         return;
     double part = (double)elements / (double)dataset->elements;
-    atomic_fetch_add_explicit(&reading->loader->channel->page->done_bytes,
-                              (uint64_t)((double)dataset->output_bytes * part),
-                              memory_order_relaxed);
+    tell(reading->loader, dataset, (uint64_t)((double)dataset->output_bytes * part));
 }
 
 static int read_into(struct reading *reading, const struct cshm_pieces *piece, uint64_t elements)
@@ -223,7 +228,9 @@ static int read_pieces(struct cshm_loader *loader, struct cshm_dataset *dataset,
 int cshm_dataset_measure(struct cshm_loader *loader, struct cshm_dataset *dataset,
                          struct cshm_node *node)
 {
-    int result = read_pieces(loader, dataset, true);
+    int result = cshm_dataset_look_at_layout(loader, dataset);
+    if (result == 0)
+        result = read_pieces(loader, dataset, true);
     return result < 0 ? result
                       : cshm_nodes_describe(loader, &dataset->type.root, node, dataset->rank,
                                             dataset->shape);
@@ -232,22 +239,32 @@ int cshm_dataset_measure(struct cshm_loader *loader, struct cshm_dataset *datase
 /* --- Sinks: reserved, filled, handed over
  * --------------------------------------------------------- */
 
+/* What is written whole at the end needs nothing beforehand; what is mapped must be there. */
+static int reserve(struct cshm_loader *loader, struct cshm_node *node, bool map,
+                   struct cshm_sink *sink)
+{
+    if (sink->fd >= 0) {
+        int result = ftruncate(sink->fd, 0) < 0 ? -errno : 0; /* what is in it may be wrong */
+        if (result == 0)
+            result = cshm_segment_reserve(sink->fd, 0, sink->size);
+        return result < 0 ? cshm_loader_fail_room(loader, node, result) : 0;
+    }
+    if (!map && sink->size > 0)
+        return cshm_draft_begin(loader->draft, node, &sink->fd, &loader->error);
+    return cshm_draft_reserve(loader->draft, node, &sink->fd, &loader->error);
+}
+
 static int open_sink(struct cshm_loader *loader, struct cshm_node *node, bool map,
                      struct cshm_sink *sink)
 {
-    struct cshm_progress_page *page = loader->channel->page;
     sink->size = node->described->bytes;
-    /* The kernel zeroes what it reserves: half a second a gigabyte, ten on a bad day. */
-    atomic_store_explicit(&page->patience_ms, sink->size / RESERVED_PER_MS, memory_order_relaxed);
-    int result = cshm_draft_reserve(loader->draft, node, &sink->fd, &loader->error);
-    atomic_store_explicit(&page->patience_ms, 0, memory_order_relaxed);
-    cshm_loader_beat(loader);
+    cshm_loader_be_patient(loader, sink->size);
+    int result = reserve(loader, node, map, sink);
+    cshm_loader_be_patient(loader, 0);
     if (result < 0) {
         loader->fatal = true;
         return result;
     }
-    loader->result.arrays++;
-    loader->result.bytes += sink->size;
     if (sink->size == 0)
         return 0;
     if (!map) {
@@ -269,7 +286,7 @@ static int close_sink(struct cshm_loader *loader, struct cshm_node *node, struct
     if (sink->bytes && !sink->is_mapped)
         result = cshm_file_write_at(sink->fd, sink->bytes, sink->size, 0);
     if (result < 0)
-        result = cshm_loader_fail_all(loader, result, "cannot write a segment");
+        result = cshm_loader_fail_room(loader, node, result);
     if (result == 0) {
         result = cshm_draft_filled(loader->draft, node, &loader->error);
         loader->fatal |= result < 0;
@@ -292,7 +309,7 @@ static int open_sinks(struct cshm_loader *loader, struct cshm_plan *plan, bool m
     if (cshm_plan_node_type(plan) == CSHM_NODE_ARRAY)
         return open_sink(loader, plan->node, map, &plan->out);
     if (plan->kind == CSHM_PLAN_RAGGED)
-        result = open_sink(loader, plan->node->last, map, &plan->offsets);
+        result = open_sink(loader, cshm_node_last_child(plan->node), map, &plan->offsets);
     for (struct cshm_plan *part = plan->first; part && result == 0; part = part->next)
         result = open_sinks(loader, part, map);
     return result;
@@ -304,7 +321,7 @@ static int close_sinks(struct cshm_loader *loader, struct cshm_plan *plan)
     if (cshm_plan_node_type(plan) == CSHM_NODE_ARRAY)
         return close_sink(loader, plan->node, &plan->out);
     if (plan->kind == CSHM_PLAN_RAGGED)
-        result = close_sink(loader, plan->node->last, &plan->offsets);
+        result = close_sink(loader, cshm_node_last_child(plan->node), &plan->offsets);
     for (struct cshm_plan *part = plan->first; part && result == 0; part = part->next)
         result = close_sinks(loader, part);
     return result;
@@ -339,18 +356,32 @@ static int read_direct(struct cshm_loader *loader, struct cshm_dataset *dataset)
     return 0;
 }
 
+static void forget_descriptors(struct cshm_plan *plan)
+{
+    plan->out.fd = plan->offsets.fd = -1;
+    for (struct cshm_plan *part = plan->first; part; part = part->next)
+        forget_descriptors(part);
+}
+
 int cshm_dataset_fill(struct cshm_loader *loader, struct cshm_dataset *dataset,
-                      struct cshm_node *node)
+                      struct cshm_node *node, int fd)
 {
     struct cshm_plan *plan = &dataset->type.root;
     cshm_nodes_bind(plan, node);
+    forget_descriptors(plan);
+    plan->out.fd = fd;
     dataset->output_bytes = cshm_bytes_below(node);
-    int result = open_sinks(loader, plan, dataset->output_bytes > BUFFERED_BYTES);
+    dataset->told_bytes = 0;
+    int result = cshm_dataset_look_at_layout(loader, dataset);
+    if (result == 0)
+        result = open_sinks(loader, plan, dataset->output_bytes > BUFFERED_BYTES);
     if (result == 0 && dataset->elements > 0)
         result = plan->kind == CSHM_PLAN_PLAIN ? read_direct(loader, dataset)
                                                : read_pieces(loader, dataset, false);
     if (result == 0)
         result = close_sinks(loader, plan);
     drop_sinks(plan);
+    /* Modulo 2**64: after an error all of it is taken back. */
+    tell(loader, dataset, (result < 0 ? 0 : dataset->output_bytes) - dataset->told_bytes);
     return result;
 }

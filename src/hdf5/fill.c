@@ -6,6 +6,7 @@
 #include "hdf5/dataset.h"
 #include "store/registry.h"
 #include "store/room.h"
+#include "store/segment.h"
 
 uint64_t cshm_bytes_below(const struct cshm_node *top)
 {
@@ -17,10 +18,35 @@ uint64_t cshm_bytes_below(const struct cshm_node *top)
     return bytes;
 }
 
+/* What the caller set, and no machine. */
+static int check_max(struct cshm_loader *loader, uint64_t bytes)
+{
+    char wanted[32];
+    char most[32];
+    uint64_t max = loader->options->max_bytes;
+    if (max == 0 || bytes <= max)
+        return 0;
+    return cshm_loader_fail_all(loader, -EFBIG, "needs %s, more than the %s it may (--max-size)",
+                                cshm_bytes_to_human(bytes, wanted), cshm_bytes_to_human(max, most));
+}
+
+/* In the words of the command. */
+static const char *advice(const struct cshm_loader *loader)
+{
+    const struct cshm_import_options *options = loader->options;
+    bool can_free =
+        options->overwrite && !options->free_first && !options->into &&
+        cshm_registry_read(loader->store, loader->project, NULL, &(struct stat){0}) == 0;
+    return can_free ? "--free-first, --select, " : "--select, ";
+}
+
 static int check_room(struct cshm_loader *loader)
 {
     uint64_t bytes = cshm_bytes_below(&loader->tree->root);
-    int result = cshm_room_check(loader->store->shm_fd, bytes, &loader->error);
+    int result = check_max(loader, bytes);
+    if (result < 0)
+        return result;
+    result = cshm_room_check(loader->store, bytes, advice(loader), &loader->error);
     if (result == 0) {
         atomic_store_explicit(&loader->channel->page->total_bytes, bytes, memory_order_relaxed);
         return 0;
@@ -38,6 +64,9 @@ static int check_size(struct cshm_loader *loader)
     char wanted[32];
     char size[32];
     uint64_t bytes = cshm_bytes_below(&loader->tree->root);
+    int result = check_max(loader, bytes);
+    if (result < 0)
+        return result;
     if (cshm_room_measure(loader->store->shm_fd, &room) < 0 || bytes <= room.shm_size)
         return 0;
     return cshm_loader_fail_all(loader, -ENOSPC, "needs %s, but %s has only %s as a whole",
@@ -98,15 +127,10 @@ static int measure(struct cshm_loader *loader, struct cshm_object *object)
     return result < 0 ? result : cshm_dataset_measure(loader, &dataset, object->node);
 }
 
-/*
- * With skip_errors every dataset is read once before anything is reserved: a draft cannot give one
- * array back, so only what can be read may get one.
- */
-static bool is_to_be_measured(const struct cshm_loader *loader, const struct cshm_object *object)
+static bool is_to_be_measured(const struct cshm_object *object)
 {
-    if (object->type != H5O_TYPE_DATASET || !object->node || object->node->type == CSHM_NODE_BARE)
-        return false;
-    return object->is_variable || loader->skip_errors;
+    return object->type == H5O_TYPE_DATASET && object->node &&
+           object->node->type != CSHM_NODE_BARE && object->is_variable;
 }
 
 int cshm_measure_all(struct cshm_loader *loader)
@@ -115,7 +139,7 @@ int cshm_measure_all(struct cshm_loader *loader)
     int result = frees ? check_size(loader) : check_room(loader);
     for (struct cshm_object *object = loader->objects.first; object && result == 0;
          object = object->next) {
-        if (!is_to_be_measured(loader, object))
+        if (!is_to_be_measured(object))
             continue;
         set_current(loader, object->node);
         result = measure(loader, object);
@@ -139,34 +163,146 @@ static void warn_lost(struct cshm_loader *loader, const struct cshm_object *obje
                          (unsigned long long)lost);
 }
 
+static void count_filled(struct cshm_loader *loader, const struct cshm_node *node)
+{
+    loader->result.datasets++;
+    for (const struct cshm_node *below = node; below; below = cshm_node_walk(below, node))
+        if (below->type == CSHM_NODE_ARRAY) {
+            loader->result.arrays++;
+            loader->result.bytes += below->described->bytes;
+        }
+}
+
+/* A dataset that cannot be read, after its error: with skip_errors it is as if it never was. */
+static int give_back(struct cshm_loader *loader, struct cshm_object *object, int code)
+{
+    uint64_t bytes = cshm_bytes_below(object->node);
+    if (!loader->skip_errors || loader->fatal)
+        return cshm_loader_give_up_node(loader, object->node, code);
+    cshm_draft_drop(loader->draft, object->node);
+    atomic_fetch_sub_explicit(&loader->channel->page->total_bytes, bytes, memory_order_relaxed);
+    return leave_out(loader, object, code);
+}
+
+/* By libhdf5. `fd` (-1: none) is a segment that was begun. */
+static int read_dataset(struct cshm_loader *loader, struct cshm_object *object,
+                        struct cshm_dataset *dataset, int fd)
+{
+    int result = cshm_dataset_fill(loader, dataset, object->node, fd);
+    if (result < 0)
+        return result;
+    warn_lost(loader, object, dataset->lost);
+    count_filled(loader, object->node);
+    return 0;
+}
+
+/* --- Those the workers are at
+ * ------------------------------------------------------------------- */
+
+static int read_again(struct cshm_loader *loader, struct cshm_object *object, int fd)
+{
+    CSHM_AUTO_HID hid_t id = cshm_objects_open(&loader->objects, object);
+    if (id < 0)
+        return cshm_loader_fail_h5(loader, "cannot be opened again");
+    CSHM_AUTO_DATASET struct cshm_dataset dataset;
+    int result = cshm_dataset_open(loader, id, object->identity.file, &dataset);
+    return result < 0 ? result : read_dataset(loader, object, &dataset, fd);
+}
+
+static int complete(struct cshm_loader *loader, const struct cshm_transfer *transfer)
+{
+    struct cshm_node *node = transfer->object->node;
+    int result = 0;
+    if (transfer->has_holes) {
+        cshm_loader_be_patient(loader, transfer->canvas.size);
+        result = cshm_segment_reserve(transfer->canvas.fd, 0, transfer->canvas.size);
+        cshm_loader_be_patient(loader, 0);
+    }
+    if (result < 0)
+        return cshm_loader_fail_room(loader, node, result);
+    result = cshm_draft_filled(loader->draft, node, &loader->error);
+    if (result < 0) {
+        loader->fatal = true;
+        return result;
+    }
+    count_filled(loader, node);
+    return 0;
+}
+
+static int end_transfer(struct cshm_loader *loader, struct cshm_transfer *transfer)
+{
+    struct cshm_object *object = transfer->object;
+    int fd = transfer->canvas.fd;
+    int result = atomic_load(&transfer->batch.error);
+    if (result == 0)
+        result = complete(loader, transfer);
+    else
+        atomic_fetch_sub_explicit(&loader->channel->page->done_bytes,
+                                  atomic_load(&transfer->told_bytes), memory_order_relaxed);
+    cshm_transfer_destroy(transfer);
+    if (result == -ENODATA && loader->way == CSHM_WAY_FAST)
+        result = cshm_fail(&loader->error, -EINVAL, "cannot be read without libhdf5");
+    else if (result == -ENODATA)
+        result = read_again(loader, object, fd);
+    else if (result < 0 && !loader->fatal)
+        result = cshm_loader_fail_room(loader, object->node, result);
+    return result < 0 ? give_back(loader, object, result) : 0;
+}
+
+/* Those that are done; all of them, or so many that another can be begun. */
+static int end_transfers(struct cshm_loader *loader, bool all)
+{
+    struct cshm_transfer *transfer;
+    int result = 0;
+    while (result == 0 &&
+           (transfer = cshm_transfer_next(loader, all || cshm_transfer_is_full(loader))))
+        result = end_transfer(loader, transfer);
+    return result;
+}
+
+/* --- One after the other
+ * ------------------------------------------------------------------------ */
+
+static int fill_open(struct cshm_loader *loader, struct cshm_object *object, hid_t id)
+{
+    CSHM_AUTO_DATASET struct cshm_dataset dataset;
+    int result = cshm_dataset_open(loader, id, object->identity.file, &dataset);
+    if (result == 0)
+        result = cshm_transfer_begin(loader, &dataset, object);
+    if (result == 0)
+        result = read_dataset(loader, object, &dataset, -1);
+    return result < 0 ? give_back(loader, object, result) : 0;
+}
+
+static void log_begun(struct cshm_loader *loader, const struct cshm_node *node)
+{
+    char path[CSHM_PATH_TEXT_MAX];
+    if (loader->store->log.function)
+        cshm_log(&loader->store->log, "loading %s", cshm_node_path(node, path, sizeof path));
+}
+
 static int fill_dataset(struct cshm_loader *loader, struct cshm_object *object, hid_t id)
 {
     struct cshm_progress_page *page = loader->channel->page;
     atomic_fetch_add_explicit(&page->datasets, 1, memory_order_relaxed);
-    loader->result.datasets++;
-    if (object->node->type == CSHM_NODE_BARE)
+    log_begun(loader, object->node);
+    if (object->node->type == CSHM_NODE_BARE) {
+        loader->result.datasets++;
         return 0;
-    CSHM_AUTO_DATASET struct cshm_dataset dataset;
-    int result = cshm_dataset_open(loader, id, object->identity.file, &dataset);
-    if (result == 0)
-        result = cshm_dataset_fill(loader, &dataset, object->node);
-    if (result < 0) {
-        /* Read once already if errors were to be skipped; now its memory is reserved. */
-        loader->fatal = true;
-        return cshm_loader_give_up_node(loader, object->node, result);
     }
-    warn_lost(loader, object, dataset.lost);
-    /* Shares of pieces are rounded down: afterwards the sum is exact. */
-    atomic_store_explicit(&page->done_bytes, loader->result.bytes, memory_order_relaxed);
-    return 0;
+    int result = fill_open(loader, object, id);
+    return result < 0 ? result : end_transfers(loader, false);
 }
 
 static int fill(struct cshm_loader *loader, struct cshm_object *object)
 {
     CSHM_AUTO_HID hid_t id = cshm_objects_open(&loader->objects, object);
-    if (id < 0)
-        return cshm_loader_give_up_node(loader, object->node,
-                                        cshm_loader_fail_h5(loader, "cannot be opened again"));
+    if (id < 0) {
+        int code = cshm_loader_fail_h5(loader, "cannot be opened again");
+        return object->type == H5O_TYPE_DATASET
+                   ? give_back(loader, object, code)
+                   : cshm_loader_give_up_node(loader, object->node, code);
+    }
     int result = object->has_attributes ? cshm_attributes_load(loader, id, object) : 0;
     if (result == 0 && object->type == H5O_TYPE_DATASET)
         result = fill_dataset(loader, object, id);
@@ -183,5 +319,5 @@ int cshm_fill_all(struct cshm_loader *loader)
         set_current(loader, object->node);
         result = fill(loader, object);
     }
-    return result;
+    return result < 0 ? result : end_transfers(loader, true);
 }

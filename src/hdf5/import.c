@@ -14,10 +14,12 @@
 #include "base/scope.h"
 #include "hdf5/channel.h"
 #include "hdf5/child.h"
+#include "hdf5/interrupt.h"
+#include "hdf5/once.h"
 #include "store/pending.h"
 #include "store/registry.h"
 
-enum { POLL_MS = 100, STALL_SECONDS = 60 };
+enum { POLL_MS = 100, STALL_SECONDS = 60, RACES_MAX = 3 };
 
 struct watch {
     const struct cshm_import_options *options;
@@ -34,40 +36,6 @@ struct watch {
     char text[CSHM_CHANNEL_TEXT_MAX + 1];
     struct cshm_import_result result;
 };
-
-/* --- Signals: the load is ended and cleaned up, then they take their course
- * ------------------------- */
-
-static const int signal_numbers[] = {SIGINT, SIGTERM, SIGHUP};
-
-enum { SIGNAL_COUNT = sizeof signal_numbers / sizeof signal_numbers[0] };
-
-static volatile sig_atomic_t caught;
-
-static void remember(int number)
-{
-    caught = number;
-}
-
-static void catch_signals(struct sigaction before[SIGNAL_COUNT])
-{
-    caught = 0;
-    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
-        struct sigaction action = {.sa_handler = remember};
-        sigemptyset(&action.sa_mask);
-        (void)sigaction(signal_numbers[i], NULL, &before[i]);
-        if (before[i].sa_handler != SIG_IGN)
-            (void)sigaction(signal_numbers[i], &action, NULL);
-    }
-}
-
-static void release_signals(const struct sigaction before[SIGNAL_COUNT])
-{
-    for (size_t i = 0; i < SIGNAL_COUNT; i++)
-        (void)sigaction(signal_numbers[i], &before[i], NULL);
-    if (caught)
-        (void)raise(caught);
-}
 
 /* --- What the child tells
  * ------------------------------------------------------------------------- */
@@ -166,7 +134,7 @@ static void look_at_clock(struct watch *watch)
 
 static void look_at_signals(struct watch *watch)
 {
-    if (!caught || watch->is_interrupted)
+    if (!cshm_interrupt_caught() || watch->is_interrupted)
         return;
     /* Publishing takes no time to speak of and is better finished. */
     if (atomic_load(&watch->channel.page->is_publishing))
@@ -249,6 +217,7 @@ static int outcome(struct watch *watch, const struct cshm_store *store, int stat
     bool has_ended = WIFEXITED(status);
     if (watch->has_outcome && watch->code == 0) {
         *result = watch->result; /* published: whatever came after */
+        result->is_found = false;
         return 0;
     }
     if (!has_ended || !watch->has_outcome)
@@ -275,28 +244,28 @@ static int start(struct watch *watch, const struct cshm_child *child)
 static int run(struct watch *watch, const struct cshm_child *child,
                struct cshm_import_result *result, struct cshm_error *error)
 {
-    struct sigaction before[SIGNAL_COUNT];
-    catch_signals(before);
     int status = start(watch, child);
-    if (status < 0) {
-        release_signals(before);
+    if (status < 0)
         return cshm_fail_errno(error, status, "cannot start the parser");
-    }
     watch_child(watch);
     status = wait_for(watch->child);
     int code = outcome(watch, child->store, status, result, error);
     tell_progress(watch);
-    release_signals(before);
     return code;
 }
 
 static int check_options(const struct cshm_import_options *options, struct cshm_error *error)
 {
+    bool replaces = options->overwrite || options->when == CSHM_IMPORT_IF_NEWER;
+    if (options->when == CSHM_IMPORT_IF_MISSING && options->overwrite)
+        return cshm_fail(error, -EINVAL, "if missing and overwrite exclude each other");
+    if (options->when == CSHM_IMPORT_IF_NEWER && options->into)
+        return cshm_fail(error, -EINVAL, "if newer and into exclude each other");
     if (!options->free_first)
         return 0;
     if (options->into)
         return cshm_fail(error, -EINVAL, "free_first and into exclude each other");
-    return options->overwrite ? 0 : cshm_fail(error, -EINVAL, "free_first needs overwrite");
+    return replaces ? 0 : cshm_fail(error, -EINVAL, "free_first needs overwrite");
 }
 
 /* The text there is rather cut than this left out: nobody should look for the old project. */
@@ -311,36 +280,98 @@ static void tell_freed(struct cshm_error *error)
     memcpy(error->text + at, words, sizeof words);
 }
 
+/* One load, wanted and needed. */
+static int load(const struct cshm_child *wanted, struct cshm_import_result *result,
+                struct cshm_error *error)
+{
+    struct watch watch = {.options = wanted->options, .log = &wanted->store->log};
+    struct cshm_child child = *wanted;
+    bool is_old_freed = false;
+    int code = cshm_channel_open(&watch.channel);
+    if (code < 0) {
+        (void)cshm_fail_errno(error, code, "cannot start the parser");
+    } else {
+        child.channel = &watch.channel;
+        code = run(&watch, &child, result, error);
+        is_old_freed = atomic_load(&watch.channel.page->is_old_freed);
+    }
+    cshm_channel_close(&watch.channel);
+    if (code < 0)
+        (void)cshm_error_prefix(error, "%s", child.file);
+    if (code < 0 && is_old_freed && error)
+        tell_freed(error);
+    return code;
+}
+
+static int load_always(const struct cshm_child *child, struct cshm_import_result *result,
+                       struct cshm_error *error)
+{
+    /* Only so that others may wait for it. */
+    CSHM_AUTO_LOADING struct cshm_loading loading = CSHM_LOADING_NONE;
+    (void)cshm_loading_try(child->store, child->project, &loading);
+    return load(child, result, error);
+}
+
+static int load_once(const struct cshm_child *child, struct cshm_import_result *result,
+                     struct cshm_error *error)
+{
+    struct cshm_import_options options = *child->options;
+    struct cshm_child now = *child;
+    struct cshm_once once;
+    now.options = &options;
+    for (int attempt = 0;; attempt++) {
+        int code = cshm_once_begin(child->store, child->project, child->options, child->source,
+                                   &once, error);
+        result->is_found = once.is_found;
+        if (code < 0 || once.is_found)
+            return code;
+        options.overwrite = once.replaces;
+        code = load(&now, result, error);
+        cshm_loading_end(&once.loading);
+        /* The peer waits for nobody, nor does a plain load: one of them may have been faster. */
+        if (code != -EEXIST || child->options->into || attempt == RACES_MAX)
+            return code;
+    }
+}
+
+static int import(const struct cshm_child *wanted, struct cshm_import_result *result,
+                  struct cshm_error *error)
+{
+    struct cshm_source source;
+    struct cshm_child child = *wanted;
+    child.source = &source;
+    int code = cshm_source_look(child.file, child.options, &source);
+    if (code < 0 && child.options->when == CSHM_IMPORT_IF_NEWER)
+        (void)cshm_fail_errno(error, code, "%s", child.file);
+    else if (child.options->when == CSHM_IMPORT_ALWAYS)
+        code = load_always(&child, result, error);
+    else
+        code = load_once(&child, result, error);
+    cshm_source_finish(&source);
+    return code;
+}
+
 int cshm_hdf5_import(struct cshm_store *store, const char *project, const char *file,
                      const struct cshm_import_options *options, struct cshm_import_result *result,
                      struct cshm_error *error)
 {
     static const struct cshm_import_options none = {0};
     struct cshm_import_result own_result;
-    struct watch watch = {.options = options ? options : &none, .log = &store->log};
-    int code = check_options(watch.options, error);
+    struct cshm_child child = {
+        .store = store,
+        .project = project,
+        .file = file,
+        .options = options ? options : &none,
+        .parent = getpid(),
+    };
+    result = result ? result : &own_result;
+    *result = (struct cshm_import_result){0};
+    int code = check_options(child.options, error);
     if (code < 0)
         return code;
-    bool is_old_freed = false;
-    code = cshm_channel_open(&watch.channel);
-    if (code < 0) {
-        (void)cshm_fail_errno(error, code, "cannot start the parser");
-    } else {
-        struct cshm_child child = {
-            .store = store,
-            .project = project,
-            .file = file,
-            .options = watch.options,
-            .channel = &watch.channel,
-            .parent = getpid(),
-        };
-        code = run(&watch, &child, result ? result : &own_result, error);
-        is_old_freed = atomic_load(&watch.channel.page->is_old_freed);
-    }
-    cshm_channel_close(&watch.channel);
-    if (code < 0)
-        (void)cshm_error_prefix(error, "%s", file);
-    if (code < 0 && is_old_freed && error)
-        tell_freed(error);
+    struct cshm_interrupt interrupt;
+    cshm_interrupt_catch(&interrupt);
+    code = import(&child, result, error);
+    cshm_interrupt_release(&interrupt);
     return code;
 }

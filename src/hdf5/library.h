@@ -49,6 +49,18 @@ static inline void cshm_h5_free(char **memory)
 
 #define CSHM_AUTO_H5_FREE __attribute__((cleanup(cshm_h5_free)))
 
+/* --- Raw chunks ---------------------------------------------------------------------------------- */
+
+static inline herr_t cshm_h5_read_chunk(hid_t dataset, hid_t transfer, const hsize_t *offset,
+                                        uint32_t *mask, void *bytes)
+{
+#if H5_VERSION_GE(2, 0, 0)
+    return H5Dread_chunk1(dataset, transfer, offset, mask, bytes);
+#else
+    return H5Dread_chunk(dataset, transfer, offset, mask, bytes);
+#endif
+}
+
 /* --- Which object is which
  * ------------------------------------------------------------------------ */
 

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+enum { RESERVED_PER_MS = 100 * 1024 };
+
 static herr_t take_reason(unsigned n, const H5E_error2_t *entry, void *context)
 {
     (void)n;
@@ -56,6 +58,23 @@ int cshm_loader_fail_all(struct cshm_loader *loader, int code, const char *forma
     va_end(arguments);
     loader->fatal = true;
     return cshm_fail(&loader->error, code, "%s", text);
+}
+
+void cshm_loader_be_patient(struct cshm_loader *loader, uint64_t bytes)
+{
+    /* It zeroes what it reserves: half a second a gigabyte, ten on a bad day. */
+    atomic_store_explicit(&loader->channel->page->patience_ms, bytes / RESERVED_PER_MS,
+                          memory_order_relaxed);
+    cshm_loader_beat(loader);
+}
+
+int cshm_loader_fail_room(struct cshm_loader *loader, const struct cshm_node *node, int code)
+{
+    char size[32];
+    loader->fatal = true;
+    return cshm_fail_errno(&loader->error, code, "cannot reserve %s in %s",
+                           cshm_bytes_to_human(cshm_bytes_below(node), size),
+                           loader->store->shm_dir);
 }
 
 int cshm_loader_give_up(struct cshm_loader *loader, const char *path, int code)

@@ -18,19 +18,23 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "hdf5/channel.h"
+#include "hdf5/source.h"
 #include "hdf5/import.h"
 #include "hdf5/library.h"
 #include "hdf5/objects.h"
 #include "hdf5/pool.h"
+#include "hdf5/transfer.h"
 #include "model/tree.h"
 #include "store/project.h"
 
 struct cshm_alias;
+struct cshm_workers;
 
 struct cshm_loader {
     struct cshm_store *store;
     const char *project;
     const char *file_name;
+    const struct cshm_source *source; /* the same file, as its project is to record it */
     struct cshm_channel *channel;
     struct cshm_draft *draft;
     struct cshm_tree *tree; /* of the draft */
@@ -46,6 +50,9 @@ struct cshm_loader {
     const struct cshm_import_options *options;
     hid_t file;
     hid_t transfer; /* property list: variable-length memory from `pool` */
+    struct cshm_workers *workers;
+    struct cshm_transfers transfers; /* datasets the workers are at */
+    enum cshm_way way;
     bool skip_errors;
     bool fatal; /* the error is no matter of one object (memory, room): skip_errors does not help */
 };
@@ -70,6 +77,9 @@ int cshm_loader_fail_h5(struct cshm_loader *loader, const char *format, ...) CSH
 int cshm_loader_fail_all(struct cshm_loader *loader, int code, const char *format, ...)
     CSHM_PRINTF(3, 4);
 
+/* Memory of an array cannot be had: ends the load. */
+int cshm_loader_fail_room(struct cshm_loader *loader, const struct cshm_node *node, int code);
+
 /*
  * Something at `path` (escaped) failed with `code`. 0 with skip_errors, where it was told and
  * counted and the caller leaves it out; else `code`, the path put before the reason.
@@ -85,6 +95,9 @@ static inline void cshm_loader_beat(struct cshm_loader *loader)
 {
     cshm_channel_beat(loader->channel);
 }
+
+/* Around the kernel reserving so much at once, during which nothing beats; 0: that is over. */
+void cshm_loader_be_patient(struct cshm_loader *loader, uint64_t bytes);
 
 /* The steps; further paths are in alias.h. */
 int cshm_walk(struct cshm_loader *loader);

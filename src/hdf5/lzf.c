@@ -1,14 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* Format: Marc Lehmann's liblzf; parameters of the filter: h5py's lzf_filter.c. */
+/* Format: Marc Lehmann's liblzf. */
 #include "hdf5/lzf.h"
 
+#include <stdint.h>
 #include <string.h>
 
-#include "hdf5/library.h"
+enum { LITERALS = 32, LENGTH_FOLLOWS = 7, STEP = 8 };
 
-enum { FILTER_LZF = 32000, LITERALS = 32, LENGTH_FOLLOWS = 7 };
-
-#define LZF_BYTES_MAX ((size_t)4 << 30) /* no chunk is larger */
+/* Repeats what is `back` bytes before; that may include what it writes. Reads and writes up to STEP
+ * bytes beyond `length` where `room`, the bytes from `to` on, has them. */
+static void repeat(unsigned char *to, size_t back, size_t length, size_t room)
+{
+    const unsigned char *from = to - back;
+    if (back >= STEP && room >= length + STEP) {
+        for (size_t i = 0; i < length; i += STEP)
+            memcpy(to + i, from + i, STEP);
+        return;
+    }
+    for (size_t i = 0; i < length; i++)
+        to[i] = from[i];
+}
 
 size_t cshm_lzf_decode(const unsigned char *in, size_t in_size, unsigned char *out, size_t out_size)
 {
@@ -41,46 +52,8 @@ size_t cshm_lzf_decode(const unsigned char *in, size_t in_size, unsigned char *o
             return 0;
         if (length > out_size - made)
             return SIZE_MAX;
-        for (; length > 0; length--, made++) /* may overlap: what was just written is copied on */
-            out[made] = out[made - back];
+        repeat(out + made, back, length, out_size - made);
+        made += length;
     }
     return made;
-}
-
-static size_t decode_chunk(unsigned flags, size_t value_count, const unsigned values[],
-                           size_t bytes, size_t *buffer_size, void **buffer)
-{
-    if (!(flags & H5Z_FLAG_REVERSE))
-        return 0;
-    size_t size = value_count >= 3 && values[2] ? values[2] : *buffer_size;
-    for (; size > 0 && size <= LZF_BYTES_MAX; size *= 2) {
-        unsigned char *out = H5allocate_memory(size, false);
-        if (!out)
-            return 0;
-        size_t made = cshm_lzf_decode(*buffer, bytes, out, size);
-        if (made != 0 && made != SIZE_MAX) {
-            (void)H5free_memory(*buffer);
-            *buffer = out;
-            *buffer_size = size;
-            return made;
-        }
-        (void)H5free_memory(out);
-        if (made == 0)
-            return 0;
-    }
-    return 0;
-}
-
-void cshm_lzf_register(void)
-{
-    static const H5Z_class2_t filter = {
-        .version = H5Z_CLASS_T_VERS,
-        .id = FILTER_LZF,
-        .encoder_present = 0,
-        .decoder_present = 1,
-        .name = "lzf",
-        .filter = decode_chunk,
-    };
-    if (H5Zfilter_avail(FILTER_LZF) <= 0)
-        (void)H5Zregister(&filter);
 }

@@ -10,8 +10,8 @@
 void cshm_lzf_register(void);
 
 /*
- * Decodes; returns the bytes written, 0 when the input is damaged, SIZE_MAX when `out_size` is too
- * small.
+ * Decodes, without libhdf5; returns the bytes written, 0 when the input is damaged, SIZE_MAX when
+ * `out_size` is too small. Thread-safe.
  */
 size_t cshm_lzf_decode(const unsigned char *in, size_t in_size, unsigned char *out,
                        size_t out_size);

@@ -36,18 +36,23 @@ static int describe_common(struct cshm_loader *loader, const struct cshm_plan *p
     struct cshm_description *described = cshm_tree_describe(loader->tree, node);
     if (!described)
         return no_memory(loader);
-    described->kind = plan->described_as;
-    described->encoding = plan->encoding;
-    if (plan->tag.bytes && !described->tag.bytes) {
-        described->tag = cshm_arena_text(arena, plan->tag);
-        if (!described->tag.bytes)
+    if (!plan->described_as && !plan->encoding && !plan->tag.bytes && !plan->enumeration)
+        return 0;
+    struct cshm_detail *detail = cshm_tree_detail(loader->tree, described);
+    if (!detail)
+        return no_memory(loader);
+    detail->kind = plan->described_as;
+    detail->encoding = plan->encoding;
+    if (plan->tag.bytes && !detail->tag.bytes) {
+        detail->tag = cshm_arena_text(arena, plan->tag);
+        if (!detail->tag.bytes)
             return no_memory(loader);
     }
-    if (plan->enumeration && !described->enumeration) {
+    if (plan->enumeration && !detail->enumeration) {
         struct cshm_value *copy = cshm_arena_alloc(arena, sizeof *copy);
         if (!copy || cshm_value_copy(arena, plan->enumeration, copy) < 0)
             return no_memory(loader);
-        described->enumeration = copy;
+        detail->enumeration = copy;
     }
     return 0;
 }
@@ -175,7 +180,7 @@ int cshm_nodes_describe_null(struct cshm_loader *loader, const struct cshm_plan 
     char text[CSHM_DTYPE_TEXT_MAX];
     cshm_dtype_format(&dtype, text);
     node->described->dtype = dtype;
-    node->described->dtype_text = cshm_arena_string(&loader->tree->arena, text, strlen(text));
+    node->described->dtype_text = cshm_tree_keep(loader->tree, text, strlen(text) + 1);
     return node->described->dtype_text ? 0 : no_memory(loader);
 }
 

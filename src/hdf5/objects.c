@@ -68,12 +68,54 @@ struct cshm_object *cshm_objects_add(struct cshm_objects *objects, struct cshm_a
     return object;
 }
 
-static hid_t file_of(const struct cshm_objects *objects, unsigned long number)
+static const struct cshm_open_file *find_file(const struct cshm_objects *objects,
+                                              unsigned long number)
 {
     for (size_t i = 0; i < objects->file_count; i++)
         if (objects->files[i].number == number)
-            return objects->files[i].id;
-    return H5I_INVALID_HID;
+            return &objects->files[i];
+    return NULL;
+}
+
+static hid_t file_of(const struct cshm_objects *objects, unsigned long number)
+{
+    const struct cshm_open_file *file = find_file(objects, number);
+    return file ? file->id : H5I_INVALID_HID;
+}
+
+int cshm_objects_descriptor(const struct cshm_objects *objects, unsigned long number)
+{
+    const struct cshm_open_file *file = find_file(objects, number);
+    return file ? file->fd : -1;
+}
+
+uint64_t cshm_objects_end(const struct cshm_objects *objects, unsigned long number)
+{
+    const struct cshm_open_file *file = find_file(objects, number);
+    return file ? file->end : 0;
+}
+
+/* The end of the file's address space, which begins behind the user block. */
+static uint64_t end_of(hid_t file)
+{
+    CSHM_AUTO_HID hid_t creation = H5Fget_create_plist(file);
+    hsize_t user_block;
+    haddr_t end;
+    if (creation < 0 || H5Pget_userblock(creation, &user_block) < 0 || H5Fget_eoa(file, &end) < 0 ||
+        __builtin_add_overflow(end, user_block, &end))
+        return 0;
+    return end;
+}
+
+/* Only of the driver for one plain file: others split, cache or fetch what they read. */
+static int descriptor_of(hid_t file)
+{
+    CSHM_AUTO_HID hid_t access = H5Fget_access_plist(file);
+    void *handle = NULL;
+    if (access < 0 || H5Pget_driver(access) != H5FD_SEC2 ||
+        H5Fget_vfd_handle(file, H5P_DEFAULT, &handle) < 0 || !handle)
+        return -1;
+    return *(const int *)handle;
 }
 
 int cshm_objects_keep_file(struct cshm_objects *objects, hid_t object, unsigned long number)
@@ -88,7 +130,10 @@ int cshm_objects_keep_file(struct cshm_objects *objects, hid_t object, unsigned 
     hid_t id = H5Iget_file_id(object);
     if (id < 0)
         return -EINVAL;
-    files[objects->file_count++] = (struct cshm_open_file){number, id};
+    struct cshm_open_file *file = &files[objects->file_count++];
+    *file = (struct cshm_open_file){.number = number, .id = id, .fd = descriptor_of(id)};
+    if (file->fd >= 0)
+        file->end = end_of(id);
     return 0;
 }
 

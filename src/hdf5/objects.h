@@ -31,6 +31,8 @@ struct cshm_object {
 struct cshm_open_file {
     unsigned long number;
     hid_t id;
+    int fd;       /* libhdf5's own, for pread(2); -1: it reads this file in another way than that */
+    uint64_t end; /* what libhdf5 reads of `fd` is before this; 0 without one */
 };
 
 struct cshm_objects {
@@ -53,6 +55,12 @@ struct cshm_object *cshm_objects_add(struct cshm_objects *objects, struct cshm_a
 
 /* Keeps the file of an open object open. 0, -ENOMEM, -EINVAL (libhdf5). */
 int cshm_objects_keep_file(struct cshm_objects *objects, hid_t object, unsigned long number);
+
+/* The descriptor an object's file can be read by, while it is kept open; -1: none. */
+int cshm_objects_descriptor(const struct cshm_objects *objects, unsigned long number);
+
+/* Up to where libhdf5 would read that file; 0 without a descriptor. */
+uint64_t cshm_objects_end(const struct cshm_objects *objects, unsigned long number);
 
 /* Opens an object again. Negative: libhdf5's error. */
 hid_t cshm_objects_open(const struct cshm_objects *objects, const struct cshm_object *object);

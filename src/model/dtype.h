@@ -11,12 +11,12 @@
 #include <stdint.h>
 
 #define CSHM_DTYPE_TEXT_MAX 64
-#define CSHM_DTYPE_UNIT_MAX 24
+#define CSHM_DTYPE_UNIT_MAX 14 /* numpy counts units in 32 bits: "2147483647ms" is the longest */
 
 struct cshm_dtype {
+    uint64_t itemsize; /* bytes; 0 for S0, U0 and V0 */
     char kind;         /* b bool, i u integers, f c floats and complex, S U strings, V void, M m times */
     char byte_order;   /* '<', '>', or '|' where it does not apply (one-byte elements, S, V) */
-    uint64_t itemsize; /* bytes; 0 for S0, U0 and V0 */
     char unit[CSHM_DTYPE_UNIT_MAX]; /* of M and m: "ns", "25s", "" for the generic unit; else "" */
 };
 

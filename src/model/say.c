@@ -13,48 +13,64 @@ static int copy_string(struct cshm_arena *arena, const char **string)
     return *string ? 0 : -ENOMEM;
 }
 
-static int copy_shape(struct cshm_arena *arena, struct cshm_description *described)
+static int copy_enumeration(struct cshm_arena *arena, struct cshm_detail *detail)
 {
-    if (described->rank < 0)
-        return 0;
-    uint64_t *shape = cshm_arena_array(arena, (size_t)described->rank, sizeof *shape);
-    if (!shape)
-        return -ENOMEM;
-    if (described->rank > 0)
-        memcpy(shape, described->shape, (size_t)described->rank * sizeof *shape);
-    described->shape = shape;
-    return 0;
-}
-
-static int copy_enumeration(struct cshm_arena *arena, struct cshm_description *described)
-{
-    if (!described->enumeration)
+    if (!detail->enumeration)
         return 0;
     struct cshm_value *copy = cshm_arena_alloc(arena, sizeof *copy);
-    if (!copy || cshm_value_copy(arena, described->enumeration, copy) < 0)
+    if (!copy || cshm_value_copy(arena, detail->enumeration, copy) < 0)
         return -ENOMEM;
-    described->enumeration = copy;
+    detail->enumeration = copy;
     return 0;
 }
 
-static int copy_description(struct cshm_arena *arena, const struct cshm_description *from,
+static int copy_detail(struct cshm_tree *tree, struct cshm_description *described)
+{
+    if (described->detail == &cshm_no_detail)
+        return 0;
+    struct cshm_arena *arena = &tree->arena;
+    struct cshm_detail *copy = cshm_tree_detail(tree, described);
+    if (!copy)
+        return -ENOMEM;
+    const char *tag = copy->tag.bytes;
+    if (tag)
+        copy->tag = cshm_arena_text(arena, copy->tag);
+    return (tag && !copy->tag.bytes) || copy_string(arena, &copy->kind) < 0 ||
+                   copy_string(arena, &copy->encoding) < 0
+               ? -ENOMEM
+               : copy_enumeration(arena, copy);
+}
+
+static int copy_kept(struct cshm_tree *tree, struct cshm_description *described)
+{
+    if (described->rank > 0) {
+        size_t bytes = (size_t)described->rank * sizeof *described->shape;
+        described->shape = cshm_tree_keep(tree, described->shape, bytes);
+        if (!described->shape)
+            return -ENOMEM;
+    }
+    if (described->dtype_text) {
+        described->dtype_text =
+            cshm_tree_keep(tree, described->dtype_text, strlen(described->dtype_text) + 1);
+        if (!described->dtype_text)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int copy_description(struct cshm_tree *tree, const struct cshm_description *from,
                             struct cshm_description **out)
 {
     *out = NULL;
     if (!from)
         return 0;
-    struct cshm_description *copy = cshm_arena_alloc(arena, sizeof *copy);
+    struct cshm_description *copy = cshm_arena_alloc(&tree->arena, sizeof *copy);
     if (!copy)
         return -ENOMEM;
     *copy = *from;
     copy->next_holder = copy->previous_holder = NULL;
-    copy->shared_with = NULL;
-    if (from->tag.bytes)
-        copy->tag = cshm_arena_text(arena, from->tag);
-    if ((from->tag.bytes && !copy->tag.bytes) || copy_string(arena, &copy->dtype_text) < 0 ||
-        copy_string(arena, &copy->kind) < 0 || copy_string(arena, &copy->encoding) < 0 ||
-        copy_string(arena, &copy->segment) < 0 || copy_shape(arena, copy) < 0 ||
-        copy_enumeration(arena, copy) < 0)
+    if (copy_string(&tree->arena, &copy->segment) < 0 || copy_kept(tree, copy) < 0 ||
+        copy_detail(tree, copy) < 0)
         return -ENOMEM;
     *out = copy;
     return 0;
@@ -86,7 +102,7 @@ int cshm_tree_say(struct cshm_tree *tree, struct cshm_node *to, const struct csh
     const char *problem = from->problem;
     if (to->first && from->type != CSHM_NODE_GROUP)
         return -ENOTEMPTY;
-    int result = copy_description(&tree->arena, from->described, &described);
+    int result = copy_description(tree, from->described, &described);
     if (result == 0)
         result = copy_attributes(&tree->arena, from->attributes, &attributes);
     if (result == 0)

@@ -30,33 +30,36 @@ void cshm_tree_destroy(struct cshm_tree *tree)
     free(tree);
 }
 
-/* --- Index: open addressing, linear probing; a removed child leaves the group itself as a mark. --- */
+/* --- Index: open addressing, linear probing; a removed child leaves the group itself as a mark.
+ * --- */
 
 static void index_put(struct cshm_node *group, struct cshm_node *child)
 {
-    uint32_t mask = group->index_size - 1;
+    struct cshm_children *children = group->children;
+    uint32_t mask = children->index_size - 1;
     uint32_t at = (uint32_t)cshm_hash(child->key.bytes, child->key.length) & mask;
-    while (group->index[at] && group->index[at] != group)
+    while (children->index[at] && children->index[at] != group)
         at = (at + 1) & mask;
-    group->index_used += !group->index[at];
-    group->index[at] = child;
+    children->index_used += !children->index[at];
+    children->index[at] = child;
 }
 
 static void index_fill(struct cshm_node *group)
 {
-    group->index_used = 0;
-    cshm_for_each_child(child, group)
+    group->children->index_used = 0;
+    cshm_for_each_child (child, group)
         index_put(group, child);
 }
 
 static int index_grow(struct cshm_tree *tree, struct cshm_node *group)
 {
-    uint32_t size = group->index_size ? group->index_size * 4 : 32;
+    struct cshm_children *children = group->children;
+    uint32_t size = children->index_size ? children->index_size * 2 : 32;
     struct cshm_node **index = cshm_arena_array(&tree->arena, size, sizeof(struct cshm_node *));
     if (!index)
         return -ENOMEM;
-    group->index = index;
-    group->index_size = size;
+    children->index = index;
+    children->index_size = size;
     index_fill(group);
     return 0;
 }
@@ -64,34 +67,38 @@ static int index_grow(struct cshm_tree *tree, struct cshm_node *group)
 /* Enters the child that was just appended; at most half full of children, three quarters in all. */
 static int index_enter(struct cshm_tree *tree, struct cshm_node *group)
 {
-    if (!group->index || group->child_count * 2 > group->index_size)
+    struct cshm_children *children = group->children;
+    if (!children->index && children->count < INDEX_FROM)
+        return 0;
+    if (!children->index || children->count * 2 > children->index_size)
         return index_grow(tree, group);
-    if (group->index_used + 1 > group->index_size / 4 * 3) {
-        memset(group->index, 0, group->index_size * sizeof(struct cshm_node *));
+    if (children->index_used + 1 > children->index_size / 4 * 3) {
+        memset(children->index, 0, children->index_size * sizeof(struct cshm_node *));
         index_fill(group);
         return 0;
     }
-    index_put(group, group->last);
+    index_put(group, children->last);
     return 0;
 }
 
 static struct cshm_node **index_find(const struct cshm_node *group, struct cshm_text key)
 {
-    uint32_t mask = group->index_size - 1;
+    const struct cshm_children *children = group->children;
+    uint32_t mask = children->index_size - 1;
     uint32_t at = (uint32_t)cshm_hash(key.bytes, key.length) & mask;
-    for (; group->index[at]; at = (at + 1) & mask)
-        if (group->index[at] != group && cshm_text_equal(group->index[at]->key, key))
-            return &group->index[at];
+    for (; children->index[at]; at = (at + 1) & mask)
+        if (children->index[at] != group && cshm_text_equal(children->index[at]->key, key))
+            return &children->index[at];
     return NULL;
 }
 
 struct cshm_node *cshm_node_child(const struct cshm_node *group, struct cshm_text key)
 {
-    if (group->index) {
+    if (group->children && group->children->index) {
         struct cshm_node **found = index_find(group, key);
         return found ? *found : NULL;
     }
-    cshm_for_each_child(child, group)
+    cshm_for_each_child (child, group)
         if (cshm_text_equal(child->key, key))
             return child;
     return NULL;
@@ -100,7 +107,7 @@ struct cshm_node *cshm_node_child(const struct cshm_node *group, struct cshm_tex
 static struct cshm_node *child_by_hashed_name(const struct cshm_node *group, const char *name)
 {
     char encoded[CSHM_FSNAME_MAX + 1];
-    cshm_for_each_child(child, group) {
+    cshm_for_each_child (child, group) {
         /* Only keys that are too long themselves, or become so, are named by their hash. */
         if (child->key.length * 3 <= CSHM_FSNAME_MAX)
             continue;
@@ -123,7 +130,8 @@ struct cshm_node *cshm_node_child_by_fsname(const struct cshm_node *group, const
     return result == 0 ? cshm_node_child(group, (struct cshm_text){key, length}) : NULL;
 }
 
-/* --- Building and taking apart --------------------------------------------------------------------- */
+/* --- Building and taking apart
+ * --------------------------------------------------------------------- */
 
 static size_t depth_of(const struct cshm_node *node)
 {
@@ -151,16 +159,24 @@ static int check_addition(const struct cshm_tree *tree, const struct cshm_node *
     return cshm_node_child(group, key) ? -EEXIST : 0;
 }
 
+static int make_room_for_children(struct cshm_tree *tree, struct cshm_node *group)
+{
+    if (!group->children)
+        group->children = cshm_arena_alloc(&tree->arena, sizeof *group->children);
+    return group->children ? 0 : -ENOMEM;
+}
+
 static void append_child(struct cshm_node *group, struct cshm_node *node)
 {
+    struct cshm_children *children = group->children;
     node->parent = group;
-    node->previous = group->last;
-    if (group->last)
-        group->last->next = node;
+    node->previous = children->last;
+    if (children->last)
+        children->last->next = node;
     else
         group->first = node;
-    group->last = node;
-    group->child_count++;
+    children->last = node;
+    children->count++;
 }
 
 int cshm_tree_add(struct cshm_tree *tree, struct cshm_node *group, struct cshm_text key,
@@ -174,19 +190,19 @@ int cshm_tree_add(struct cshm_tree *tree, struct cshm_node *group, struct cshm_t
         return -ENOMEM;
     node->type = type;
     node->key = cshm_arena_text(&tree->arena, key);
-    if (!node->key.bytes)
+    if (!node->key.bytes || make_room_for_children(tree, group) < 0)
         return -ENOMEM;
     append_child(group, node);
     reach(tree, depth_of(node));
     tree->node_count++;
     *out = node;
-    return group->index || group->child_count >= INDEX_FROM ? index_enter(tree, group) : 0;
+    return index_enter(tree, group);
 }
 
 static void index_leave(struct cshm_node *node)
 {
     struct cshm_node *group = node->parent;
-    struct cshm_node **slot = group->index ? index_find(group, node->key) : NULL;
+    struct cshm_node **slot = group->children->index ? index_find(group, node->key) : NULL;
     if (slot)
         *slot = group;
 }
@@ -195,10 +211,11 @@ static void index_leave(struct cshm_node *node)
 static void unlink_child(struct cshm_node *node)
 {
     struct cshm_node *group = node->parent;
+    struct cshm_children *children = group->children;
     index_leave(node);
     *(node->previous ? &node->previous->next : &group->first) = node->next;
-    *(node->next ? &node->next->previous : &group->last) = node->previous;
-    group->child_count--;
+    *(node->next ? &node->next->previous : &children->last) = node->previous;
+    children->count--;
     node->parent = node->next = node->previous = NULL;
 }
 
@@ -247,6 +264,8 @@ int cshm_tree_move(struct cshm_tree *from, struct cshm_node *node, struct cshm_t
         return -EMFILE;
     if (depth_of(group) + levels > CSHM_DEPTH_MAX)
         return -ELOOP;
+    if (make_room_for_children(to, group) < 0)
+        return -ENOMEM;
     result = cshm_segments_reserve(to, nodes);
     if (result < 0)
         return result;
@@ -256,7 +275,7 @@ int cshm_tree_move(struct cshm_tree *from, struct cshm_node *node, struct cshm_t
     to->node_count += nodes;
     for (struct cshm_node *n = node; n; n = cshm_node_walk(n, node))
         cshm_segments_enter(to, n);
-    return group->index || group->child_count >= INDEX_FROM ? index_enter(to, group) : 0;
+    return index_enter(to, group);
 }
 
 static bool is_at_or_above(const struct cshm_node *upper, const struct cshm_node *node)
@@ -289,15 +308,16 @@ static void take_place(struct cshm_node *old, struct cshm_node *node)
     node->previous = old->previous;
     node->next = old->next;
     *(node->previous ? &node->previous->next : &node->parent->first) = node;
-    *(node->next ? &node->next->previous : &node->parent->last) = node;
+    *(node->next ? &node->next->previous : &node->parent->children->last) = node;
     old->parent = old->next = old->previous = NULL;
 }
 
 /* Makes sure that entering one more child cannot fail. */
 static int index_reserve(struct cshm_tree *tree, struct cshm_node *group)
 {
-    if (group->index ? (group->child_count + 1) * 2 > group->index_size
-                     : group->child_count + 1 >= INDEX_FROM)
+    const struct cshm_children *children = group->children;
+    if (children->index ? (children->count + 1) * 2 > children->index_size
+                        : children->count + 1 >= INDEX_FROM)
         return index_grow(tree, group);
     return 0;
 }
@@ -305,9 +325,10 @@ static int index_reserve(struct cshm_tree *tree, struct cshm_node *group)
 /* Fills the index anew where two more might be too many. Whether it did. */
 static bool index_renew(struct cshm_node *group)
 {
-    if (group->index_used + 2 <= group->index_size / 4 * 3)
+    const struct cshm_children *children = group->children;
+    if (children->index_used + 2 <= children->index_size / 4 * 3)
         return false;
-    memset(group->index, 0, group->index_size * sizeof(struct cshm_node *));
+    memset(children->index, 0, children->index_size * sizeof(struct cshm_node *));
     index_fill(group);
     return true;
 }
@@ -315,7 +336,7 @@ static bool index_renew(struct cshm_node *group)
 /* Enters one that is in the list already. */
 static void enter_child(struct cshm_node *group, struct cshm_node *child)
 {
-    if (group->index && !index_renew(group))
+    if (group->children->index && !index_renew(group))
         index_put(group, child);
 }
 
@@ -332,6 +353,8 @@ int cshm_tree_place(struct cshm_tree *tree, struct cshm_node *node, struct cshm_
     struct cshm_text copy = cshm_arena_text(&tree->arena, key);
     int result = copy.bytes ? check_depth(tree, node, group) : -ENOMEM;
     if (result == 0)
+        result = make_room_for_children(tree, group);
+    if (result == 0)
         result = index_reserve(tree, group);
     if (result < 0)
         return result;
@@ -344,7 +367,7 @@ int cshm_tree_place(struct cshm_tree *tree, struct cshm_node *node, struct cshm_
         cshm_tree_remove(tree, there);
     append_child(group, node);
     if (there && after) { /* from the end to where it was */
-        group->last = node->previous;
+        group->children->last = node->previous;
         node->previous->next = NULL;
         node->previous = after->previous;
         node->next = after;
@@ -374,12 +397,12 @@ int cshm_tree_exchange(struct cshm_tree *tree, struct cshm_node *a, struct cshm_
     b->key = mark.key;
     take_place(b, a);
     take_place(&mark, b);
-    bool renewed = a->parent->index && index_renew(a->parent);
-    if (a->parent->index && !renewed)
+    bool renewed = a->parent->children->index && index_renew(a->parent);
+    if (a->parent->children->index && !renewed)
         index_put(a->parent, a);
     if (b->parent != a->parent)
         enter_child(b->parent, b);
-    else if (b->parent->index && !renewed)
+    else if (b->parent->children->index && !renewed)
         index_put(b->parent, b);
     return 0;
 }
@@ -396,10 +419,39 @@ struct cshm_description *cshm_tree_describe(struct cshm_tree *tree, struct cshm_
 {
     if (!node->described) {
         node->described = cshm_arena_alloc(&tree->arena, sizeof *node->described);
-        if (node->described)
+        if (node->described) {
             node->described->rank = CSHM_NO_RANK;
+            node->described->detail = &cshm_no_detail;
+        }
     }
     return node->described;
+}
+
+const struct cshm_detail cshm_no_detail = {0};
+
+struct cshm_detail *cshm_tree_detail(struct cshm_tree *tree, struct cshm_description *described)
+{
+    struct cshm_detail *own = cshm_arena_alloc(&tree->arena, sizeof *own);
+    if (!own)
+        return NULL;
+    *own = *described->detail;
+    described->detail = own;
+    return own;
+}
+
+const void *cshm_tree_keep(struct cshm_tree *tree, const void *bytes, size_t length)
+{
+    for (size_t i = 0; i < CSHM_KEPT; i++)
+        if (tree->kept[i].bytes && tree->kept[i].length == length &&
+            memcmp(tree->kept[i].bytes, bytes, length) == 0)
+            return tree->kept[i].bytes;
+    char *copy = cshm_arena_alloc(&tree->arena, length);
+    if (!copy)
+        return NULL;
+    if (length > 0)
+        memcpy(copy, bytes, length);
+    tree->kept[tree->kept_next++ % CSHM_KEPT] = (struct cshm_text){copy, length};
+    return copy;
 }
 
 int cshm_tree_set_array(struct cshm_tree *tree, struct cshm_node *node,
@@ -412,18 +464,18 @@ int cshm_tree_set_array(struct cshm_tree *tree, struct cshm_node *node,
     if (result < 0)
         return result;
     struct cshm_description *described = cshm_tree_describe(tree, node);
-    uint64_t *copy = cshm_arena_array(&tree->arena, rank, sizeof *copy);
+    static const uint64_t no_extents[1];
+    const uint64_t *kept_shape =
+        cshm_tree_keep(tree, rank > 0 ? shape : no_extents, rank * sizeof *shape);
     char text[CSHM_DTYPE_TEXT_MAX];
     cshm_dtype_format(dtype, text);
-    char *kept = cshm_arena_string(&tree->arena, text, strlen(text));
-    if (!described || !copy || !kept)
+    const char *kept_text = cshm_tree_keep(tree, text, strlen(text) + 1);
+    if (!described || !kept_shape || !kept_text)
         return -ENOMEM;
-    if (rank > 0)
-        memcpy(copy, shape, rank * sizeof *copy);
     described->dtype = *dtype;
-    described->dtype_text = kept;
+    described->dtype_text = kept_text;
     described->rank = (int)rank;
-    described->shape = copy;
+    described->shape = kept_shape;
     described->bytes = bytes;
     return 0;
 }
@@ -448,7 +500,8 @@ int cshm_tree_add_attribute(struct cshm_tree *tree, struct cshm_node *node, stru
     return 0;
 }
 
-/* --- Moving around --------------------------------------------------------------------------------- */
+/* --- Moving around
+ * --------------------------------------------------------------------------------- */
 
 struct cshm_node *cshm_node_walk(const struct cshm_node *node, const struct cshm_node *top)
 {

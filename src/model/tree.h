@@ -25,7 +25,8 @@
 enum cshm_node_type {
     CSHM_NODE_GROUP,
     CSHM_NODE_ARRAY, /* has a segment */
-    CSHM_NODE_BARE,  /* said by the manifest but without a segment: null datasets, waiting sidecars */
+    CSHM_NODE_BARE,  /* said by the manifest but without a segment: null datasets, waiting sidecars
+                      */
 };
 
 struct cshm_attribute {
@@ -35,41 +36,60 @@ struct cshm_attribute {
     const char *type; /* the dtype or form that attr_types names; NULL where the value's is meant */
 };
 
-/* What is known of an array, or of a group that stands for a compound or ragged dataset. */
-struct cshm_description {
-    struct cshm_dtype dtype;      /* valid if dtype_text parsed, see cshm_node.problem */
-    const char *dtype_text;       /* as written; NULL when not said */
-    int rank;                     /* >= 0, CSHM_NO_RANK when not said, CSHM_SHAPE_NULL */
-    const uint64_t *shape;        /* rank extents */
-    const char *kind;             /* "compound", "ragged", "vlen-string", "reference", ...; NULL: plain */
-    const char *encoding;         /* of S arrays: "ascii", "utf-8"; NULL */
-    struct cshm_text tag;         /* of opaque types; bytes NULL: none */
+/* What few arrays and groups have. */
+struct cshm_detail {
+    const char *kind;     /* "compound", "ragged", "vlen-string", "reference", ...; NULL: plain */
+    const char *encoding; /* of S arrays: "ascii", "utf-8"; NULL */
+    struct cshm_text tag; /* of opaque types; bytes NULL: none */
     const struct cshm_value *enumeration; /* TABLE of member values; NULL: no enum */
-    const char *segment;          /* name in the shared memory directory; NULL: none yet; of a
-                                     published tree only changed by cshm_tree_set_segment() */
+};
+
+/*
+ * What is known of an array, or of a group that stands for a compound or ragged dataset. A daemon
+ * keeps a hundred thousand of them: what few have is elsewhere, and equal texts and shapes are kept
+ * once (cshm_tree_keep).
+ */
+struct cshm_description {
+    struct cshm_dtype dtype;          /* valid if dtype_text parsed, see cshm_node.problem */
+    const char *dtype_text;           /* as written; NULL when not said */
+    const uint64_t *shape;            /* rank extents */
+    const struct cshm_detail *detail; /* never NULL; changed through cshm_tree_detail() */
+    uint64_t bytes;                   /* of an array: product(shape) * itemsize */
+    union {
+        const char *segment; /* name in the shared memory directory; NULL: none yet; of a published
+                                tree only changed by cshm_tree_set_segment() */
+        const struct cshm_node *shared_with; /* if is_shared: the node whose segment it has, too */
+    };
     struct cshm_node *next_holder;     /* the next node with this segment, if the tree is indexed */
     struct cshm_node *previous_holder; /* of the first one: the last */
-    const struct cshm_node *shared_with; /* in a draft: the node whose segment this one has, too */
-    uint64_t bytes;               /* of an array: product(shape) * itemsize */
-    bool undeclared;              /* declared = false: a raw file nobody gave a dtype */
-    bool empty_rest;              /* `rest` of an array without elements: its byte counts */
+    int rank;        /* >= 0, CSHM_NO_RANK when not said, CSHM_SHAPE_NULL */
+    bool undeclared; /* declared = false: a raw file nobody gave a dtype */
+    bool empty_rest; /* `rest` of an array without elements: its byte counts */
+    bool is_shared;  /* in a draft, until that node has its name */
 };
+
+struct cshm_children;
 
 struct cshm_node {
     struct cshm_node *parent; /* NULL for the root */
     struct cshm_node *next;   /* sibling, in the manifest's order */
     struct cshm_node *previous;
-    struct cshm_node *first; /* children of a group */
-    struct cshm_node *last;
-    struct cshm_attribute *attributes; /* in order */
+    struct cshm_node *first;            /* children of a group */
+    struct cshm_children *children;     /* more of those; of a group only */
+    struct cshm_attribute *attributes;  /* in order */
     struct cshm_description *described; /* NULL for plain groups */
-    struct cshm_node **index;           /* hash table of children once there are many */
-    struct cshm_text key;               /* raw bytes: HDF5 link name or dict key */
     const char *problem;                /* why an array is broken, one line; NULL when it is not */
-    size_t child_count;
+    struct cshm_text key;               /* raw bytes: HDF5 link name or dict key */
+    enum cshm_node_type type;
+};
+
+/* Of a group that has, or had, children. */
+struct cshm_children {
+    struct cshm_node *last;
+    struct cshm_node **index; /* hash table once there are many */
+    size_t count;
     uint32_t index_size;
     uint32_t index_used; /* slots that are not free: children and marks of removed ones */
-    enum cshm_node_type type;
 };
 
 #define cshm_for_each_child(node, group)                                                           \
@@ -84,6 +104,11 @@ struct cshm_owner_process {
 struct cshm_project_facts {
     const char *source;  /* the file it was loaded from, as given */
     const char *created; /* RFC 3339 */
+    /* By these it is told whether the file has changed since: compared, never computed with. */
+    const char *source_path;    /* absolute, symbolic links followed */
+    const char *source_changed; /* mtime before it was read, RFC 3339 with nanoseconds */
+    const char *source_part;    /* what of it was selected, a path a line; NULL: all of it */
+    uint64_t source_size;       /* bytes */
     struct cshm_owner_process owner;
     uint64_t generation;        /* another one whenever the manifest is another one; 0: not said */
     uint64_t folded_generation; /* it is the manifest of that generation ... */
@@ -100,9 +125,13 @@ struct cshm_segment_index {
     size_t count;             /* segments */
 };
 
+enum { CSHM_KEPT = 8 }; /* of the last kept pieces are known again: most arrays are like the last */
+
 struct cshm_tree {
     struct cshm_arena arena;
     struct cshm_node root;
+    struct cshm_text kept[CSHM_KEPT];
+    unsigned kept_next;
     struct cshm_project_facts facts;
     struct cshm_segment_index segments;
     size_t node_count; /* of all nodes below the root */
@@ -185,6 +214,18 @@ static inline const char *cshm_node_segment(const struct cshm_node *node)
 /* Gives the node a description (zeroed, rank CSHM_NO_RANK) if it has none. NULL: out of memory. */
 struct cshm_description *cshm_tree_describe(struct cshm_tree *tree, struct cshm_node *node);
 
+/* The description's own detail, to be changed. NULL: out of memory. */
+struct cshm_detail *cshm_tree_detail(struct cshm_tree *tree, struct cshm_description *described);
+
+extern const struct cshm_detail cshm_no_detail;
+
+/*
+ * Bytes that never change, and that the same tree is likely to need again (a dtype's text, a
+ * shape): a copy, aligned for uint64_t, or the copy that one of the last calls made. NULL: out of
+ * memory.
+ */
+const void *cshm_tree_keep(struct cshm_tree *tree, const void *bytes, size_t length);
+
 /* Sets dtype, shape and bytes (all copied). -EINVAL (rank), -EOVERFLOW, -ENOMEM. */
 int cshm_tree_set_array(struct cshm_tree *tree, struct cshm_node *node,
                         const struct cshm_dtype *dtype, size_t rank, const uint64_t *shape);
@@ -196,14 +237,26 @@ int cshm_tree_add_attribute(struct cshm_tree *tree, struct cshm_node *node, stru
 /* The child with this key, or NULL. O(1) in the number of children. */
 struct cshm_node *cshm_node_child(const struct cshm_node *group, struct cshm_text key);
 
-/* The child whose directory entry (cshm_fsname_encode) this is, or NULL. O(1) but for hashed names. */
+/* The child whose directory entry (cshm_fsname_encode) this is, or NULL. O(1) but for hashed names.
+ */
 struct cshm_node *cshm_node_child_by_fsname(const struct cshm_node *group, const char *name);
 
-/* Next node in preorder below `top`, NULL at the end: for (n = top; n; n = cshm_node_walk(n, top)). */
+/* Next node in preorder below `top`, NULL at the end: for (n = top; n; n = cshm_node_walk(n, top)).
+ */
 struct cshm_node *cshm_node_walk(const struct cshm_node *node, const struct cshm_node *top);
 
 /* "/a/b" with control characters escaped, cut in the middle if too long; "/" for the root. */
 const char *cshm_node_path(const struct cshm_node *node, char *out, size_t size);
+
+static inline size_t cshm_node_child_count(const struct cshm_node *group)
+{
+    return group->children ? group->children->count : 0;
+}
+
+static inline struct cshm_node *cshm_node_last_child(const struct cshm_node *group)
+{
+    return group->children ? group->children->last : NULL;
+}
 
 static inline bool cshm_node_is_empty_array(const struct cshm_node *node)
 {

@@ -21,8 +21,8 @@ enum { SPARE_DESCRIPTORS = 64 }; /* for the HDF5 file, its external files, the r
 
 struct slot {
     struct cshm_node *node;
-    int fd;         /* -1 once it was linked early */
-    bool has_name;  /* linked: the node's segment is in the shared memory directory */
+    int fd;        /* -1 once it was linked early */
+    bool has_name; /* linked: the node's segment is in the shared memory directory */
     bool is_filled;
 };
 
@@ -125,7 +125,8 @@ struct cshm_tree *cshm_draft_tree(struct cshm_draft *draft)
     return draft->tree;
 }
 
-/* --- Segments --------------------------------------------------------------------------------------- */
+/* --- Segments
+ * --------------------------------------------------------------------------------------- */
 
 /* Slots are found by their node: nearly always the last one made. */
 static struct slot *slot_of(struct cshm_draft *draft, const struct cshm_node *node)
@@ -151,22 +152,60 @@ static int add_slot(struct cshm_draft *draft, struct cshm_node *node, int fd)
     return 0;
 }
 
+static int begin_slot(struct cshm_draft *draft, struct cshm_node *node, bool reserve, int *fd)
+{
+    CSHM_AUTO_FD int made = -1;
+    int result = reserve ? cshm_segment_create(draft->store, node->described->bytes, &made)
+                         : cshm_segment_begin(draft->store, &made);
+    if (result == 0)
+        result = add_slot(draft, node, made);
+    if (result == 0)
+        *fd = cshm_steal_fd(&made);
+    return result;
+}
+
+static int reserve_failed(const struct cshm_draft *draft, const struct cshm_node *node, int result,
+                          struct cshm_error *error)
+{
+    char size[32];
+    return cshm_fail_errno(error, result, "cannot reserve %s in %s",
+                           cshm_bytes_to_human(node->described->bytes, size),
+                           draft->store->shm_dir);
+}
+
 int cshm_draft_reserve(struct cshm_draft *draft, struct cshm_node *node, int *fd,
                        struct cshm_error *error)
 {
-    uint64_t bytes = node->described->bytes;
-    CSHM_AUTO_FD int made = -1;
-    int result = cshm_segment_create(draft->store, bytes, &made);
-    if (result < 0) {
-        char size[32];
-        return cshm_fail_errno(error, result, "cannot reserve %s in %s",
-                               cshm_bytes_to_human(bytes, size), draft->store->shm_dir);
+    int result = begin_slot(draft, node, true, fd);
+    return result < 0 ? reserve_failed(draft, node, result, error) : 0;
+}
+
+int cshm_draft_begin(struct cshm_draft *draft, struct cshm_node *node, int *fd,
+                     struct cshm_error *error)
+{
+    int result = begin_slot(draft, node, false, fd);
+    return result < 0 ? reserve_failed(draft, node, result, error) : 0;
+}
+
+static void drop_slot(struct cshm_draft *draft, struct slot *slot)
+{
+    if (slot->has_name)
+        (void)cshm_segment_unlink(draft->store, slot->node->described->segment);
+    if (slot->fd >= 0)
+        draft->open_count--;
+    cshm_close_fd(&slot->fd);
+    size_t behind = draft->count - 1 - (size_t)(slot - draft->slots);
+    memmove(slot, slot + 1, behind * sizeof *slot);
+    draft->count--;
+}
+
+void cshm_draft_drop(struct cshm_draft *draft, const struct cshm_node *node)
+{
+    for (const struct cshm_node *below = node; below; below = cshm_node_walk(below, node)) {
+        struct slot *slot = below->type == CSHM_NODE_ARRAY ? slot_of(draft, below) : NULL;
+        if (slot)
+            drop_slot(draft, slot);
     }
-    result = add_slot(draft, node, made);
-    if (result < 0)
-        return cshm_fail(error, result, "out of memory");
-    *fd = cshm_steal_fd(&made);
-    return 0;
 }
 
 static int name_node(struct cshm_draft *draft, struct cshm_node *node)
@@ -191,19 +230,21 @@ static int link_slot(struct cshm_draft *draft, struct slot *slot)
             return result;
         result = name_node(draft, slot->node);
         if (result == 0)
-            result = cshm_pending_add(draft->store, &draft->pending,
-                                      &slot->node->described->segment, 1);
+            result =
+                cshm_pending_add(draft->store, &draft->pending, &slot->node->described->segment, 1);
         if (result < 0)
             return result;
     }
 }
 
-/* Beyond the limit of open files a segment gets its name early, its name first in the pending file. */
+/* Beyond the limit of open files a segment gets its name early, its name first in the pending file.
+ */
 static int link_early(struct cshm_draft *draft, struct slot *slot)
 {
     int result = name_node(draft, slot->node);
     if (result == 0)
-        result = cshm_pending_add(draft->store, &draft->pending, &slot->node->described->segment, 1);
+        result =
+            cshm_pending_add(draft->store, &draft->pending, &slot->node->described->segment, 1);
     if (result == 0)
         result = link_slot(draft, slot);
     if (result < 0)
@@ -233,7 +274,7 @@ int cshm_draft_share(struct cshm_draft *draft, struct cshm_node *node, struct cs
     if (!described)
         return -ENOMEM;
     *described = *other->described;
-    described->segment = NULL; /* known when `other` has its name */
+    described->is_shared = true; /* `other` has no name yet */
     described->shared_with = other;
     return 0;
 }
@@ -268,8 +309,10 @@ static int link_all(struct cshm_draft *draft)
             result = link_slot(draft, &draft->slots[i]);
     struct cshm_node *root = &draft->tree->root;
     for (struct cshm_node *node = root; node; node = cshm_node_walk(node, root))
-        if (node->described && node->described->shared_with)
+        if (node->described && node->described->is_shared) {
             node->described->segment = node->described->shared_with->described->segment;
+            node->described->is_shared = false;
+        }
     return result;
 }
 

@@ -13,6 +13,7 @@
 #include "base/scope.h"
 #include "store/holders.h"
 #include "store/journal.h"
+#include "store/loading.h"
 #include "store/registry.h"
 #include "store/segment.h"
 
@@ -141,6 +142,8 @@ int cshm_pending_recover(const struct cshm_store *store)
             result = recover_file(&recovery, entry->d_name);
         else if (starts_with(entry->d_name, TEMPORARY_PREFIX))
             (void)unlinkat(store->root_fd, entry->d_name, 0); /* its maker held the lock: dead */
+        else if (starts_with(entry->d_name, CSHM_LOADING_PREFIX))
+            cshm_loading_clean(store, entry->d_name);
     }
     cshm_holders_finish(&recovery.holders);
     return result;

@@ -29,7 +29,8 @@ void cshm_pending_finish(const struct cshm_store *store, struct cshm_pending *pe
 /*
  * Cleans up after dead writers: their journals are folded (journal.h); of the names in each file nobody has locked, those segments that no
  * manifest names are removed, then the file. A file is obeyed like a manifest: regular, names of the
- * exact form, segments of its own owner only (root's: any). The registry lock is held by the caller.
+ * exact form, segments of its own owner only (root's: any). What dead loaders left goes, too
+ * (loading.h). The registry lock is held by the caller.
  */
 int cshm_pending_recover(const struct cshm_store *store);
 

@@ -60,6 +60,16 @@ int cshm_draft_reserve(struct cshm_draft *draft, struct cshm_node *node, int *fd
                        struct cshm_error *error);
 int cshm_draft_filled(struct cshm_draft *draft, struct cshm_node *node, struct cshm_error *error);
 
+/*
+ * The same without memory and still of length 0: see cshm_segment_begin(). When it is filled, it is
+ * exactly described->bytes long (not for empty arrays).
+ */
+int cshm_draft_begin(struct cshm_draft *draft, struct cshm_node *node, int *fd,
+                     struct cshm_error *error);
+
+/* Gives back what was reserved or begun for `node` and all arrays below it, filled or not. */
+void cshm_draft_drop(struct cshm_draft *draft, const struct cshm_node *node);
+
 /* Lets `node` (same dtype and shape) have the segment of `other`, which was reserved before. */
 int cshm_draft_share(struct cshm_draft *draft, struct cshm_node *node, struct cshm_node *other);
 

@@ -8,26 +8,40 @@
 #include "base/file.h"
 #include "base/scope.h"
 
-int cshm_segment_create(const struct cshm_store *store, uint64_t bytes, int *fd)
+int cshm_segment_begin(const struct cshm_store *store, int *fd)
 {
-    if (bytes > INT64_MAX)
-        return -EOVERFLOW;
     CSHM_AUTO_FD int made = openat(store->shm_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (made < 0)
         return -errno;
-    /* fallocate, never a bare ftruncate: a full /dev/shm is ENOSPC now instead of SIGBUS later. */
-    int result = 0;
-    do {
-        result = fallocate(made, 0, 0, bytes ? (off_t)bytes : 1) < 0 ? -errno : 0;
-    } while (result == -EINTR);
-    if (result < 0)
-        return result;
     if (fchmod(made, store->mode) < 0)
         return -errno;
     if (store->group != (gid_t)-1 && fchown(made, (uid_t)-1, store->group) < 0)
         return -errno;
     *fd = cshm_steal_fd(&made);
     return 0;
+}
+
+int cshm_segment_reserve(int fd, uint64_t offset, uint64_t bytes)
+{
+    if (offset > INT64_MAX || bytes > INT64_MAX - offset)
+        return -EOVERFLOW;
+    int result;
+    do {
+        result = fallocate(fd, 0, (off_t)offset, (off_t)bytes) < 0 ? -errno : 0;
+    } while (result == -EINTR);
+    return result;
+}
+
+int cshm_segment_create(const struct cshm_store *store, uint64_t bytes, int *fd)
+{
+    CSHM_AUTO_FD int made = -1;
+    int result = cshm_segment_begin(store, &made);
+    /* fallocate, never a bare ftruncate: a full /dev/shm is ENOSPC now instead of SIGBUS later. */
+    if (result == 0)
+        result = cshm_segment_reserve(made, 0, bytes ? bytes : 1);
+    if (result == 0)
+        *fd = cshm_steal_fd(&made);
+    return result;
 }
 
 int cshm_segment_link(const struct cshm_store *store, int fd, const char *name)

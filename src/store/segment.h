@@ -19,6 +19,15 @@
  */
 int cshm_segment_create(const struct cshm_store *store, uint64_t bytes, int *fd);
 
+/*
+ * The same still empty and with nothing reserved, for who writes every byte of it with write(2),
+ * which says -ENOSPC by itself, or reserves what it maps: stores into a hole end in SIGBUS.
+ */
+int cshm_segment_begin(const struct cshm_store *store, int *fd);
+
+/* Reserves the memory of a part, and makes the segment reach its end. What is there stays. -ENOSPC. */
+int cshm_segment_reserve(int fd, uint64_t offset, uint64_t bytes);
+
 /* Names it. 0, -EEXIST, or other negative errno of linkat(2). */
 int cshm_segment_link(const struct cshm_store *store, int fd, const char *name);
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from support import fsnames, h5, programs
+from support.processes import is_locked
 from support.users import NOBODY, Identity
 from support.waiting import wait_until
 
@@ -302,7 +303,7 @@ def test_killed_at_any_moment_there_is_the_old_or_the_new(place, sample):
         except subprocess.TimeoutExpired:
             process.kill()
         process.communicate()
-        wait_until(lambda: not holds_nameless(place), "the end of the child")
+        wait_until(lambda: not is_locked(place.registry / ".loading.p"), "the end of the child")
         place.load("next", sample, "-o").succeeded()
         assert len(place.manifest("p").leaves()) in (4, 1504)
         assert_holds(place, sample, ())

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: MIT
 """Loads that end in the middle leave nothing: killed, interrupted, or with the parsing child gone."""
 
+import fcntl
 import os
-import pathlib
 import random
 import signal
 import subprocess
 import time
 
+import h5py
 import numpy as np
 import pytest
 
-from support import h5
+from support import gate, h5, programs
+from support.processes import alive, children, has_open, is_locked
 from support.waiting import wait_until
 
 TRIES = 6
@@ -25,28 +27,6 @@ def files(tmp_path_factory):
         "many": h5.many(folder / "many.h5", 1500),
         "small": h5.simple(folder / "small.h5", x=np.arange(3)),
     }
-
-
-def children(pid):
-    """Processes whose parent it is."""
-    found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and parent(entry) == pid:
-            found.append(int(entry))
-    return found
-
-
-def parent(pid):
-    try:
-        text = pathlib.Path("/proc", pid, "stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    state, of = text.rpartition(")")[2].split()[:2]
-    return int(of) if state != "Z" else None
-
-
-def alive(pid):
-    return pathlib.Path(f"/proc/{pid}").exists() and parent(str(pid)) is not None
 
 
 def moments(place, file):
@@ -93,6 +73,7 @@ def test_killing_the_loader_leaves_nothing(place, files, kind):
         process.communicate()
         for kid in kids if kids is not True else []:
             wait_until(lambda kid=kid: not alive(kid), "the end of the child")
+        wait_until(lambda: not is_locked(place.registry / ".loading.p"), "the end of its threads")
         assert_old_or_new(place, "p", files)
     assert killed
 
@@ -104,6 +85,7 @@ def test_killing_the_loader_leaves_the_old_project(place, files):
         process = place.start("cute-shm-hdf5", "-o", "p", files["many"])
         kill_after(process, moment)
         process.communicate()
+        wait_until(lambda: not is_locked(place.registry / ".loading.p"), "the end of the child")
         place.load("next", files["small"], "-o").succeeded()
         leaves = place.manifest("p").leaves()
         assert len(leaves) in (1, 1500)
@@ -177,4 +159,91 @@ def test_the_parsing_child_ends_with_its_parent(place, stuck):
     process.kill()
     process.communicate()
     wait_until(lambda: not alive(kids[0]), "the end of the child", 5)
-    place.assert_nothing_published()
+    assert place.segments() == set()
+    assert place.in_registry() <= {".lock", ".loading.p"}  # that, too, goes with the next load
+    place.load("next", h5.sample(place.files / "sample.h5")).succeeded()
+    place.assert_consistent()
+
+
+# --- Every way to end, at every stage -----------------------------------------------------------------------------------
+
+
+class Load:
+    """One that replaces a project and stands still at a stage until it is let go."""
+
+    def __init__(self, place, stage):
+        self.place, self.stage = place, stage
+        self.gate = gate.Gate(place.base)
+        self.lock = place.registry / ".lock"
+        self.held = None
+        file = gate.file(place.files / "new.h5")
+        if stage == "walking":
+            self.add_external_links(file)
+        if stage == "publishing":
+            self.gate.open()
+            self.held = open(self.lock, "rb")
+            fcntl.flock(self.held, fcntl.LOCK_EX)
+        # So everything is read once before anything is reserved.
+        options = ["--skip-errors"] if stage == "measuring" else []
+        self.process = place.start("cute-shm-hdf5", "-o", *options, "p", file, env=self.gate.environment)
+        (self.child,) = wait_until(lambda: children(self.process.pid), "the parsing child")
+        if self.held:
+            wait_until(lambda: has_open(self.child, self.lock), "a load that publishes", 30)
+        else:
+            self.gate.reached()
+        if stage == "walking":
+            self.gate.close()
+
+    def add_external_links(self, file):
+        """Opening a fifo waits for its writer: the test's makes the first link fail, the next waits."""
+        with h5py.File(file, "a") as made:
+            for number in range(50):
+                made[f"elsewhere{number}"] = h5py.ExternalLink(str(self.gate.path), "/")
+
+    def let_go(self):
+        self.gate.open()
+        if self.held:
+            self.held.close()
+
+
+ENDINGS = {
+    "SIGINT": lambda load: load.process.send_signal(signal.SIGINT),
+    "SIGTERM": lambda load: load.process.send_signal(signal.SIGTERM),
+    "SIGHUP": lambda load: load.process.send_signal(signal.SIGHUP),
+    "SIGKILL": lambda load: load.process.kill(),
+    "child killed": lambda load: os.kill(load.child, signal.SIGKILL),
+    "child crashed": lambda load: os.kill(load.child, signal.SIGABRT),
+    "child terminated": lambda load: os.kill(load.child, signal.SIGTERM),
+}
+
+
+@pytest.mark.parametrize("stage", ["walking", "measuring", "filling", "publishing"])
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_whatever_ends_a_load_at_any_stage_the_old_project_stays(place, ending, stage):
+    """But where a signal finds it publishing: what is begun is finished."""
+    place.load("p", h5.simple(place.files / "old.h5", x=np.arange(1000))).succeeded()
+    mapped = place.array("p", "x")
+    before = place.manifest_path("p").read_bytes(), place.segments()
+    load = Load(place, stage)
+    ENDINGS[ending](load)
+    finishes = stage == "publishing" and (ending.startswith("SIG") and ending != "SIGKILL" or ending == "child terminated")
+    if not finishes:
+        wait_until(lambda: not alive(load.child), "the end of the child")
+    load.let_go()
+    _, err = load.process.communicate(timeout=60)
+    assert np.array_equal(mapped, np.arange(1000))
+    errors = [line for line in err.decode().splitlines() if not programs.is_warning(line)]
+    if finishes:
+        assert (load.process.returncode, errors) == (0, [])
+    elif ending.startswith("SIG"):
+        assert (load.process.returncode, errors) == (-getattr(signal, ending), [])
+    else:
+        assert (load.process.returncode, len(errors)) == (1, 1), err
+    if finishes:
+        assert "gate" in place.manifest("p").tree
+    else:
+        assert (place.manifest_path("p").read_bytes(), place.segments()) == before
+    left = {".lock", "cute-shm.p.toml"} | ({".loading.p"} if ending == "SIGKILL" else set())
+    assert place.in_registry() == left
+    place.load("next", place.files / "old.h5").succeeded()
+    place.assert_consistent()

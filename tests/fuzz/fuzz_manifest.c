@@ -48,6 +48,14 @@ static void check_nesting(const char *text, size_t size)
     cshm_arena_finish(&arena);
 }
 
+/* Of what we write, the head alone says the same; of anything else it says something. */
+static void check_head(const char *text, size_t size, const struct cshm_project_facts *facts)
+{
+    CSHM_AUTO_TREE struct cshm_tree *head = NULL;
+    require(cshm_manifest_parse_facts(text, size, &head) == 0);
+    require(!head->root.first && (!facts || same_facts(&head->facts, facts)));
+}
+
 static void check_round_trip(const char *text, size_t size)
 {
     CSHM_AUTO_TREE struct cshm_tree *tree = NULL;
@@ -58,12 +66,14 @@ static void check_round_trip(const char *text, size_t size)
     CSHM_AUTO_TREE struct cshm_tree *again = NULL;
     require(cshm_manifest_parse(out.bytes, out.length, &again, NULL) == 0);
     require(same_tree(tree, again) && !again->complaint);
+    check_head(out.bytes, out.length, &tree->facts);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *text = (const char *)data;
     check_nesting(text, size);
+    check_head(text, size, NULL);
     check_round_trip(text, size);
     return 0;
 }

@@ -44,17 +44,23 @@ static inline bool same_dtype(const struct cshm_dtype *a, const struct cshm_dtyp
            strcmp(a->unit, b->unit) == 0;
 }
 
+static inline bool same_detail(const struct cshm_detail *a, const struct cshm_detail *b)
+{
+    return same_string(a->kind, b->kind) && same_string(a->encoding, b->encoding) &&
+           !a->tag.bytes == !b->tag.bytes && cshm_text_equal(a->tag, b->tag) &&
+           same_enumeration(a->enumeration, b->enumeration);
+}
+
 /* No description is the same as one that says nothing. */
 static inline bool same_description(const struct cshm_description *a,
                                     const struct cshm_description *b)
 {
-    static const struct cshm_description nothing = {.rank = CSHM_NO_RANK};
+    static const struct cshm_description nothing = {.rank = CSHM_NO_RANK,
+                                                    .detail = &cshm_no_detail};
     a = a ? a : &nothing;
     b = b ? b : &nothing;
     return same_string(a->dtype_text, b->dtype_text) && same_dtype(&a->dtype, &b->dtype) &&
-           same_shape(a, b) && same_string(a->kind, b->kind) &&
-           same_string(a->encoding, b->encoding) && !a->tag.bytes == !b->tag.bytes &&
-           cshm_text_equal(a->tag, b->tag) && same_enumeration(a->enumeration, b->enumeration) &&
+           same_shape(a, b) && same_detail(a->detail, b->detail) &&
            same_string(a->segment, b->segment) && a->bytes == b->bytes &&
            a->undeclared == b->undeclared && a->empty_rest == b->empty_rest;
 }
@@ -63,7 +69,7 @@ static inline bool same_description(const struct cshm_description *a,
 static inline bool same_node(const struct cshm_node *a, const struct cshm_node *b)
 {
     return a->type == b->type && cshm_text_equal(a->key, b->key) &&
-           a->child_count == b->child_count && !a->problem == !b->problem &&
+           cshm_node_child_count(a) == cshm_node_child_count(b) && !a->problem == !b->problem &&
            same_description(a->described, b->described) && same_attributes(a, b);
 }
 
@@ -71,6 +77,9 @@ static inline bool same_facts(const struct cshm_project_facts *a,
                               const struct cshm_project_facts *b)
 {
     return same_string(a->source, b->source) && same_string(a->created, b->created) &&
+           same_string(a->source_path, b->source_path) &&
+           same_string(a->source_changed, b->source_changed) &&
+           same_string(a->source_part, b->source_part) && a->source_size == b->source_size &&
            a->owner.pid == b->owner.pid && a->owner.start == b->owner.start &&
            a->generation == b->generation &&
            a->folded_generation == b->folded_generation && a->folded_bytes == b->folded_bytes &&

@@ -96,7 +96,7 @@ static struct cshm_node *pick(struct writer *writer, struct change *change)
         if (!group || !group->first)
             continue;
         struct cshm_node *node = group->first;
-        for (long steps = random() % (long)group->child_count; steps > 0; steps--)
+        for (long steps = random() % (long)cshm_node_child_count(group); steps > 0; steps--)
             node = node->next;
         (void)snprintf(change->key, sizeof change->key, "%s", node->key.bytes);
         return node;

@@ -89,7 +89,7 @@ static void arenas_hand_out_aligned_zeroed_memory(void **state)
     for (size_t i = 1; i < 3000; i += 7) {
         unsigned char *memory = cshm_arena_alloc(&arena, i);
         assert_non_null(memory);
-        assert_int_equal((uintptr_t)memory % _Alignof(max_align_t), 0);
+        assert_int_equal((uintptr_t)memory % _Alignof(uint64_t), 0);
         for (size_t j = 0; j < i; j++)
             assert_int_equal(memory[j], 0);
         memset(memory, 0xAA, i);

@@ -295,7 +295,7 @@ static void a_moved_node_takes_the_place_of_what_was_there(void **state)
     one = move(KEYS(cshm_text("a")), 1, KEYS(cshm_text("c"), cshm_text("z")), 2, false);
     assert_int_equal(apply(tree, &one), 0);
     assert_order(&tree->root, "b c ");
-    assert_order(tree->root.last, "y z ");
+    assert_order(cshm_node_last_child(&tree->root), "y z ");
     one = move(KEYS(cshm_text("b")), 1, KEYS(cshm_text("c")), 1, false); /* beside each other */
     assert_int_equal(apply(tree, &one), 0);
     assert_order(&tree->root, "c ");
@@ -348,7 +348,7 @@ static void names_are_found_after_many_moves(void **state)
         cshm_tree_remove(tree, found);
         assert_null(cshm_node_child(&tree->root, cshm_text(names[i])));
     }
-    assert_int_equal(tree->root.child_count, 0);
+    assert_int_equal(cshm_node_child_count(&tree->root), 0);
 }
 
 static void what_cannot_be_done_changes_nothing(void **state)
@@ -413,7 +413,8 @@ static void the_holders_of_a_segment_are_known_through_all_changes(void **state)
     (void)state;
     CSHM_AUTO_TREE struct cshm_tree *tree = manifest("");
     char segment[64];
-    struct cshm_description described = {.rank = 0, .dtype_text = "int8", .segment = segment};
+    struct cshm_description described = {
+        .rank = 0, .dtype_text = "int8", .detail = &cshm_no_detail, .segment = segment};
     const struct cshm_node array = {.type = CSHM_NODE_ARRAY, .described = &described};
     char key[16];
     for (int i = 0; i < 3000; i++) { /* each of 1000 segments under three names */

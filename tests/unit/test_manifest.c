@@ -237,12 +237,12 @@ static void all_keys_of_a_leaf_are_kept(void **state)
     const struct cshm_node *x = child(&tree->root, "x");
     const struct cshm_description *d = x->described;
     assert_null(x->problem);
-    assert_string_equal(d->encoding, "utf-8");
-    assert_string_equal(d->kind, "vlen-string");
-    assert_int_equal(d->tag.length, 2);
-    assert_memory_equal(d->tag.bytes, "\xFF\0", 2);
-    assert_int_equal(d->enumeration->table.count, 2);
-    assert_true(cshm_text_is(d->enumeration->table.members[0].key, "GREEN"));
+    assert_string_equal(d->detail->encoding, "utf-8");
+    assert_string_equal(d->detail->kind, "vlen-string");
+    assert_int_equal(d->detail->tag.length, 2);
+    assert_memory_equal(d->detail->tag.bytes, "\xFF\0", 2);
+    assert_int_equal(d->detail->enumeration->table.count, 2);
+    assert_true(cshm_text_is(d->detail->enumeration->table.members[0].key, "GREEN"));
     assert_true(d->undeclared);
     assert_true(d->empty_rest);
     assert_string_equal(x->attributes->type, "int16");
@@ -363,14 +363,53 @@ static void facts_of_the_project_are_kept(void **state)
     (void)state;
     CSHM_AUTO_TREE struct cshm_tree *tree =
         parse("#~ [project]\n#~ source = \"!bytes 61ff\"\n#~ created = \"2025-01-02T03:04:05Z\"\n"
+              "#~ source_path = \"!bytes 2f61ff\"\n#~ source_size = 123\n"
+              "#~ source_changed = \"2025-01-02T03:04:05.678901234Z\"\n"
+              "#~ source_part = \"a\\nb/c\"\n"
               "#~ owner = {pid = 42, start = 4711}\n#~ persistent = false\n#~ generation = 7\n");
     assert_string_equal(tree->facts.source, "a\xFF");
     assert_string_equal(tree->facts.created, "2025-01-02T03:04:05Z");
+    assert_string_equal(tree->facts.source_path, "/a\xFF");
+    assert_int_equal(tree->facts.source_size, 123);
+    assert_string_equal(tree->facts.source_changed, "2025-01-02T03:04:05.678901234Z");
+    assert_string_equal(tree->facts.source_part, "a\nb/c");
     assert_int_equal(tree->facts.owner.pid, 42);
     assert_int_equal(tree->facts.owner.start, 4711);
     assert_int_equal(tree->facts.persistent, 0);
     assert_int_equal(tree->facts.generation, 7);
     assert_reads_back(tree);
+}
+
+/* So that a large project can be asked for them at every start of a job. */
+static void facts_can_be_read_without_the_arrays(void **state)
+{
+    (void)state;
+    static const char text[] = "#~ version = 1\n#~ [project]\n#~ source = \"x.h5\"\n"
+                               "#~ generation = 7\n#~ [[node]]\n#~ path = [this is no TOML\n"
+                               "nor is this\n";
+    CSHM_AUTO_TREE struct cshm_tree *tree = NULL;
+    assert_int_equal(cshm_manifest_parse_facts(text, sizeof text - 1, &tree), 0);
+    assert_true(tree->facts.present);
+    assert_string_equal(tree->facts.source, "x.h5");
+    assert_int_equal(tree->facts.generation, 7);
+    assert_null(tree->root.first);
+}
+
+static void facts_that_are_not_there_are_none(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"",
+                                        "[a]\n",
+                                        "#~ [[node]]\n#~ path = []\n",
+                                        "#~ [project\n",
+                                        "#~ project = 3\n",
+                                        "# [project]\n# source = \"x\"\n"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        CSHM_AUTO_TREE struct cshm_tree *tree = NULL;
+        assert_int_equal(cshm_manifest_parse_facts(texts[i], strlen(texts[i]), &tree), 0);
+        assert_false(tree->facts.present);
+        assert_null(tree->facts.source);
+    }
 }
 
 static void groups_have_kinds_shapes_and_attributes(void **state)
@@ -383,7 +422,7 @@ static void groups_have_kinds_shapes_and_attributes(void **state)
               "[g.h.values]\n" LEAF);
     assert_true(cshm_text_is(attribute(&tree->root, "")->string, "root"));
     const struct cshm_node *h = child(child(&tree->root, "g"), "h");
-    assert_string_equal(h->described->kind, "ragged");
+    assert_string_equal(h->described->detail->kind, "ragged");
     assert_int_equal(h->described->shape[0], 4);
     assert_string_equal(h->attributes->type, "float32");
     assert_null(child(&tree->root, "g")->described);
@@ -421,7 +460,7 @@ static void nodes_that_name_a_leaf_or_nothing_are_passed_over(void **state)
               "[a]\n" LEAF);
     assert_children(&tree->root, "a");
     assert_null(child(&tree->root, "a")->attributes);
-    assert_null(child(&tree->root, "a")->described->kind);
+    assert_null(child(&tree->root, "a")->described->detail->kind);
     assert_false(tree->complaint);
 }
 
@@ -576,7 +615,7 @@ static void every_name_reads_back_of_attributes_and_enums(void **state)
                          0);
     }
     const struct cshm_value table = {.type = CSHM_VALUE_TABLE, .table = {members, NASTY_COUNT}};
-    array->described->enumeration = &table;
+    cshm_tree_detail(tree, array->described)->enumeration = &table;
     assert_reads_back(tree);
 }
 
@@ -745,6 +784,8 @@ int main(void)
         cmocka_unit_test(what_is_neither_group_nor_leaf_is_passed_over),
         cmocka_unit_test(a_child_called_shm_name_does_not_make_a_leaf),
         cmocka_unit_test(facts_of_the_project_are_kept),
+        cmocka_unit_test(facts_can_be_read_without_the_arrays),
+        cmocka_unit_test(facts_that_are_not_there_are_none),
         cmocka_unit_test(groups_have_kinds_shapes_and_attributes),
         cmocka_unit_test(null_datasets_and_waiting_sidecars_are_bare),
         cmocka_unit_test(nodes_that_name_a_leaf_or_nothing_are_passed_over),

@@ -117,7 +117,7 @@ static void children_are_found_among_many_and_after_removals(void **state)
             cshm_tree_remove(tree, cshm_node_child(&tree->root, cshm_text(key)));
         }
     }
-    assert_int_equal(tree->root.child_count, 50);
+    assert_int_equal(cshm_node_child_count(&tree->root), 50);
     assert_int_equal(tree->node_count, 50);
     assert_non_null(cshm_node_child(&tree->root, cshm_text("3-995")));
     assert_null(cshm_node_child(&tree->root, cshm_text("3-5")));
@@ -172,7 +172,7 @@ static void walks_visit_every_node_once_in_order(void **state)
         strcat(seen, " ");
     }
     assert_string_equal(seen, "/ /b /b/c /b/c/d /b/e /a ");
-    assert_null(cshm_node_walk(b->last, b));
+    assert_null(cshm_node_walk(cshm_node_last_child(b), b));
 }
 
 static void nodes_move_to_another_tree(void **state)
@@ -191,14 +191,14 @@ static void nodes_move_to_another_tree(void **state)
     }
     assert_int_equal(cshm_tree_move(from, from->root.first, to, &to->root), -EEXIST);
     assert_int_equal(cshm_tree_move(from, group, to, node), -ENOTDIR);
-    while ((node = from->root.last) != from->root.first)
+    while ((node = cshm_node_last_child(&from->root)) != from->root.first)
         assert_int_equal(cshm_tree_move(from, node, to, &to->root), 0);
     assert_int_equal(from->node_count, 2);
     assert_int_equal(to->node_count, 1 + 19 * 2);
     assert_ptr_equal(cshm_node_child(&to->root, cshm_text("19")), group);
     assert_ptr_equal(group->parent, &to->root);
     assert_null(cshm_node_child(&from->root, cshm_text("19")));
-    assert_int_equal(to->root.child_count, 20);
+    assert_int_equal(cshm_node_child_count(&to->root), 20);
 }
 
 static void what_is_moved_may_not_get_too_deep(void **state)

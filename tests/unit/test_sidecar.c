@@ -270,7 +270,7 @@ static void descriptive_keys_are_accepted_and_ignored(void **state)
                     "persistent = true\nowner = \"x\"\nstate = \"broken\"\nreason = \"y\"\n"
                     "kind = \"compound\"\nshape = [3]\n",
                     true);
-    assert_string_equal(w.node->described->kind, "compound");
+    assert_string_equal(w.node->described->detail->kind, "compound");
     assert_int_equal(w.node->described->shape[0], 3);
     finish(&w);
 }
@@ -311,7 +311,7 @@ static void names_of_bytes_are_read(void **state)
     assert_true(cshm_text_is(w.node->attributes->name, "\xE9"));
     assert_true(cshm_text_is(w.node->attributes->next->name, "%E9"));
     assert_string_equal(w.node->attributes->next->type, "int8");
-    assert_true(cshm_text_is(w.node->described->enumeration->table.members[0].key, "\xFF"));
+    assert_true(cshm_text_is(w.node->described->detail->enumeration->table.members[0].key, "\xFF"));
     finish(&w);
 }
 

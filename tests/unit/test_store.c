@@ -34,6 +34,40 @@ static void read_segment(struct place *place, const struct cshm_project *project
     close(fd);
 }
 
+static void what_was_dropped_from_a_draft_leaves_nothing(void **state)
+{
+    struct place *place = *state;
+    struct cshm_draft *draft;
+    struct cshm_node *group;
+    int fd;
+    assert_int_equal(cshm_draft_create(place->store, "p", false, &draft, NULL), 0);
+    struct cshm_tree *tree = cshm_draft_tree(draft);
+    assert_int_equal(cshm_tree_add(tree, &tree->root, cshm_text("g"), CSHM_NODE_GROUP, &group), 0);
+    struct cshm_node *begun = add_array(draft, group, "filled", "gone");
+    assert_int_equal(cshm_tree_add(tree, group, cshm_text("begun"), CSHM_NODE_ARRAY, &begun), 0);
+    uint64_t length = 5;
+    struct cshm_dtype dtype;
+    assert_int_equal(cshm_dtype_parse("uint8", 5, &dtype), 0);
+    assert_int_equal(cshm_tree_set_array(tree, begun, &dtype, 1, &length), 0);
+    assert_int_equal(cshm_draft_begin(draft, begun, &fd, NULL), 0);
+    struct stat st;
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_size, 0);
+    add_array(draft, &tree->root, "kept", "here");
+    cshm_draft_drop(draft, group);
+    assert_int_equal(fstat(fd, &st), -1);
+    cshm_tree_remove(tree, group);
+    assert_int_equal(cshm_draft_publish(draft, NULL), 0);
+    cshm_draft_destroy(draft);
+    struct cshm_project project;
+    char content[64];
+    assert_int_equal(cshm_project_load(place->store, "p", &project, NULL), 0);
+    read_segment(place, &project, "kept", content);
+    assert_string_equal(content, "here");
+    assert_ptr_equal(project.tree->root.first, cshm_node_last_child(&project.tree->root));
+    cshm_project_finish(&project);
+}
+
 static void a_published_project_reads_back(void **state)
 {
     struct place *place = *state;
@@ -518,8 +552,8 @@ static void what_does_not_fit_is_refused_with_numbers(void **state)
     assert_int_equal(cshm_room_measure(place->store->shm_fd, &room), 0);
     assert_true(room.bytes > 0 && room.bytes < UINT64_MAX);
     struct cshm_error error;
-    assert_int_equal(cshm_room_check(place->store->shm_fd, 1, &error), 0);
-    assert_int_equal(cshm_room_check(place->store->shm_fd, 1ULL << 60, &error), -ENOSPC);
+    assert_int_equal(cshm_room_check(place->store, 1, NULL, &error), 0);
+    assert_int_equal(cshm_room_check(place->store, 1ULL << 60, NULL, &error), -ENOSPC);
     assert_non_null(strstr(error.text, "1.00 EB"));
 }
 
@@ -528,6 +562,7 @@ static void what_does_not_fit_is_refused_with_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(what_was_dropped_from_a_draft_leaves_nothing),
         TEST(a_published_project_reads_back),
         TEST(a_project_is_not_replaced_without_being_asked),
         TEST(overwriting_frees_the_old_segments),

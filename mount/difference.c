@@ -156,7 +156,7 @@ static void compare_group(const struct comparison *c, struct inode *directory,
         kept += same != NULL;
         came_or_went |= !compare_child(c, directory, child, same);
     }
-    came_or_went |= new->child_count != kept;
+    came_or_went |= cshm_node_child_count(new) != kept;
     compare_meta(c, directory, new);
     if (c->after && came_or_went)
         touch(directory, c->after->changed);

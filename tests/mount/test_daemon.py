@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The life of the daemon: it starts when it can serve, ends when asked, and loses nothing when killed."""
 
+import ctypes
 import os
 import pathlib
 import signal
@@ -29,8 +30,20 @@ def end_daemon(mount):
     assert not mounting.is_mounted(mount.path)
 
 
+GUARD = "cuteshmfs-guard"
+SYS_PIDFD_GETFD = 438  # the same on every architecture
+
+
+def name_of(pid):
+    return pathlib.Path("/proc", str(pid), "comm").read_text().strip()
+
+
 def daemons_of(mount):
-    """Processes whose command line names this mount point."""
+    """Processes whose command line names this mount point, but those that stand guard beside them."""
+    return [pid for pid in processes_of(mount) if name_of(pid) != GUARD]
+
+
+def processes_of(mount):
     found = []
     for entry in os.listdir("/proc"):
         try:
@@ -136,6 +149,41 @@ def test_it_starts_over_a_dead_mount(mount, place, sample):
     again = map_array(mount / "p/a", "int64", (3, 4))
     through[2, 3] = 4711
     assert again[2, 3] == 4711
+
+
+def hold_connection(daemon):
+    """A copy of the daemon's /dev/fuse: what a thread keeps open that waits in the kernel."""
+    (number,) = [fd for fd in os.listdir(f"/proc/{daemon}/fd") if link_of(daemon, fd) == "/dev/fuse"][:1]
+    process = os.pidfd_open(daemon)
+    try:
+        copy = ctypes.CDLL(None, use_errno=True).syscall(SYS_PIDFD_GETFD, process, int(number), 0)
+    finally:
+        os.close(process)
+    assert copy >= 0, os.strerror(ctypes.get_errno())
+    return copy
+
+
+def link_of(pid, fd):
+    try:
+        return os.readlink(f"/proc/{pid}/fd/{fd}")
+    except FileNotFoundError:
+        return None
+
+
+def test_killed_while_its_connection_is_kept_open_nobody_waits_for_it(mount, place, sample):
+    """The kernel ends a connection when nobody has it open, and a thread may wait in it for ever."""
+    if place.identity or os.geteuid() != 0:
+        pytest.skip("nobody but root may abort a connection everywhere")
+    connection = hold_connection(mount.process.pid)
+    try:
+        mount.kill()
+        done = subprocess.run(["stat", mount / "p/a"], capture_output=True, timeout=30, check=False)
+        assert done.returncode == 1 and b"not connected" in done.stderr
+        wait_until(lambda: processes_of(mount) == [], "the end of its guard")
+    finally:
+        os.close(connection)
+    mount.start()
+    assert (mount / "p/a").read_bytes() == np.arange(12).tobytes()
 
 
 def test_killed_again_and_again_mounts_do_not_pile_up(unstarted, sample):

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the daemon is made of, and its beginning and end; between them: session.c. */
+/* What the daemon is made of, and its beginning and end; between them: service.c. */
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -18,7 +18,7 @@
 #include "log.h"
 #include "mountpoint.h"
 #include "options.h"
-#include "session.h"
+#include "service.h"
 
 /* --- The daemon's state -------------------------------------------------------------------------
  */
@@ -140,7 +140,7 @@ static int run(struct options *options)
     }
     if (status == 0) {
         (void)!chdir("/");
-        status = session_run(&daemon, options, mountpoint, &life);
+        status = service_run(&daemon, options, mountpoint, &life);
     }
     daemon_finish(&daemon);
     return status;

@@ -98,6 +98,27 @@ def test_a_signal_while_it_starts_ends_it_well(unstarted):
         unstarted.stop()
 
 
+def test_it_leaves_no_journal_when_it_ends(mount, place):
+    """So large a project is changed by its journal; the peer only reads the manifest."""
+    place.load("p", h5.many(place.files / "many.h5", 2000)).succeeded()
+    mount.eventually((mount / "p").is_dir, "the project")
+    os.unlink(mount / "p/00007")
+    mount.stop()
+    assert len(place.manifest("p").leaves()) == 1999
+    place.assert_consistent()
+
+
+def test_a_journal_of_a_killed_daemon_is_folded_by_the_next(mount, place):
+    place.load("p", h5.many(place.files / "many.h5", 2000)).succeeded()
+    mount.eventually((mount / "p").is_dir, "the project")
+    os.unlink(mount / "p/00007")
+    mount.kill()
+    mount.start()
+    assert not (mount / "p/00007").exists()
+    wait_until(lambda: len(place.manifest("p").leaves()) == 1999, "the manifest")
+    wait_until(lambda: ".journal.p" not in place.in_registry(), "the journal's end")
+
+
 def test_sigterm_unmounts_even_when_busy(mount, sample):
     mapped = map_array(mount / "p/a", "int64", (3, 4), "r+")
     with open(mount / "p/b/.meta", "rb"):

@@ -7,6 +7,8 @@ import ctypes
 import os
 import pathlib
 
+from .waiting import wait_until
+
 PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
 WALL = 0x40000000  # wait for threads that are no children, too
 
@@ -25,7 +27,7 @@ def threads(process, name):
 @contextlib.contextmanager
 def frozen(process, name):
     """All others go on. To be left in the thread that entered it."""
-    (thread,) = threads(process, name)
+    (thread,) = wait_until(lambda: list(threads(process, name)), f"thread {name}")
     _ptrace(PTRACE_SEIZE, thread)
     try:
         _ptrace(PTRACE_INTERRUPT, thread)

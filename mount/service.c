@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "session.h"
+#include "service.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -17,7 +17,7 @@
 #include "log.h"
 #include "ops.h"
 
-struct session {
+struct service {
     struct daemon *daemon;
     struct fuse_session *fuse;
     const char *mountpoint;
@@ -67,11 +67,11 @@ static void set_up_signals(void)
 
 /* Ends the loop. libfuse forgets what it is told before it runs, and looks only when it is woken.
  */
-static void end_loop(struct session *session)
+static void end_loop(struct service *service)
 {
-    while (!atomic_load(&session->stopping)) {
-        fuse_session_exit(session->fuse);
-        (void)pthread_kill(session->main_thread, WAKE_SIGNAL);
+    while (!atomic_load(&service->stopping)) {
+        fuse_session_exit(service->fuse);
+        (void)pthread_kill(service->main_thread, WAKE_SIGNAL);
         (void)nanosleep(&(struct timespec){.tv_nsec = WAKE_NANOSECONDS}, NULL);
     }
 }
@@ -89,15 +89,15 @@ static void stop_threads(struct daemon *daemon)
  */
 static void *wait_for_signal(void *argument)
 {
-    struct session *session = argument;
+    struct service *service = argument;
     sigset_t set;
     int number;
     fill_ending_signals(&set);
     while (sigwait(&set, &number) != 0)
         ;
-    if (!atomic_load(&session->stopping)) {
-        stop_threads(session->daemon);
-        end_loop(session);
+    if (!atomic_load(&service->stopping)) {
+        stop_threads(service->daemon);
+        end_loop(service);
     }
     return NULL;
 }
@@ -105,26 +105,26 @@ static void *wait_for_signal(void *argument)
 /* --- The first answer ---------------------------------------------------------------------------
  */
 
-static void say_ready(const struct session *session, enum access_mode mode)
+static void say_ready(const struct service *service, enum access_mode mode)
 {
     char status[512];
-    (void)snprintf(status, sizeof status, "%s: access by %s (%s)", session->mountpoint,
-                   access_name(mode), session->daemon->access.why);
+    (void)snprintf(status, sizeof status, "%s: access by %s (%s)", service->mountpoint,
+                   access_name(mode), service->daemon->access.why);
     log_line(LOG_INFO, "%s", status);
-    bool was_starting = session->life->parent >= 0;
-    life_ready(session->life, status);
+    bool was_starting = service->life->parent >= 0;
+    life_ready(service->life, status);
     if (was_starting) /* once for who started it, once for the log */
         log_line(LOG_INFO, "%s", status);
 }
 
 /* With -v: whether requests come the fast way, and if not what to do about it. */
-static void say_transport(const struct session *session)
+static void say_transport(const struct service *service)
 {
-    if (atomic_load(&session->daemon->access.by_ring))
+    if (atomic_load(&service->daemon->access.by_ring))
         log_debug("requests come through io_uring");
     else if (!LIBFUSE_HAS_IO_URING)
         log_debug("requests come through /dev/fuse: io_uring needs libfuse 3.18");
-    else if (!session->wants_ring)
+    else if (!service->wants_ring)
         log_debug("requests come through /dev/fuse: no_io_uring");
     else
         log_debug("requests come through /dev/fuse; faster, with Linux 6.14 or newer, after: "
@@ -137,28 +137,28 @@ static void say_transport(const struct session *session)
  */
 static void *start_up(void *argument)
 {
-    struct session *session = argument;
+    struct service *service = argument;
     struct statvfs space;
-    int asked = statvfs(session->mountpoint, &space) < 0 ? -errno : 0;
+    int asked = statvfs(service->mountpoint, &space) < 0 ? -errno : 0;
     struct stat root;
-    (void)stat(session->mountpoint, &root);
-    herald_greet(&session->daemon->herald);
-    enum access_mode mode = atomic_load(&session->daemon->access.mode);
+    (void)stat(service->mountpoint, &root);
+    herald_greet(&service->daemon->herald);
+    enum access_mode mode = atomic_load(&service->daemon->access.mode);
     bool decided = mode == ACCESS_PASSTHROUGH || mode == ACCESS_SYMLINK;
     if (decided && asked == 0) {
-        say_ready(session, mode);
-        say_transport(session);
+        say_ready(service, mode);
+        say_transport(service);
         return NULL;
     }
     /* Unmounted or told to end already. libfuse 3.17 forgets that it was when its loop ends. */
-    if (atomic_load(&session->stopping) || fuse_session_exited(session->fuse))
+    if (atomic_load(&service->stopping) || fuse_session_exited(service->fuse))
         return NULL;
     if (mode == ACCESS_FAILED)
-        log_line(LOG_ERR, "--access=passthrough: %s", session->daemon->access.why);
+        log_line(LOG_ERR, "--access=passthrough: %s", service->daemon->access.why);
     else
-        log_line(LOG_ERR, "%s: mounted, but it does not answer: %s", session->mountpoint,
+        log_line(LOG_ERR, "%s: mounted, but it does not answer: %s", service->mountpoint,
                  strerror(asked < 0 ? -asked : EIO));
-    atomic_store(&session->failed, true);
+    atomic_store(&service->failed, true);
     (void)kill(getpid(), SIGTERM);
     return NULL;
 }
@@ -180,57 +180,57 @@ static int loop(struct fuse_session *fuse, const struct options *options)
 }
 
 /* The threads that are there as long as requests are answered. 0 or negative errno. */
-static int start_threads(struct session *session, pthread_t *signals, pthread_t *starter)
+static int start_threads(struct service *service, pthread_t *signals, pthread_t *starter)
 {
-    int result = herald_start(&session->daemon->herald, session->fuse);
+    int result = herald_start(&service->daemon->herald, service->fuse);
     if (result == 0)
-        result = watch_start(&session->daemon->watch);
+        result = watch_start(&service->daemon->watch);
     if (result == 0)
-        result = folder_start(&session->daemon->folder);
+        result = folder_start(&service->daemon->folder);
     if (result == 0)
-        result = -pthread_create(signals, NULL, wait_for_signal, session);
+        result = -pthread_create(signals, NULL, wait_for_signal, service);
     if (result < 0)
         return result;
-    result = -pthread_create(starter, NULL, start_up, session);
+    result = -pthread_create(starter, NULL, start_up, service);
     if (result < 0) {
-        atomic_store(&session->stopping, true);
+        atomic_store(&service->stopping, true);
         (void)pthread_kill(*signals, SIGTERM);
         (void)pthread_join(*signals, NULL);
     }
     return result;
 }
 
-static int serve(struct session *session, const struct options *options)
+static int serve(struct service *service, const struct options *options)
 {
     pthread_t signals;
     pthread_t starter;
-    if (start_threads(session, &signals, &starter) < 0) {
+    if (start_threads(service, &signals, &starter) < 0) {
         log_line(LOG_ERR, "cannot make a thread");
-        fuse_session_unmount(session->fuse);
+        fuse_session_unmount(service->fuse);
         return 1;
     }
-    int result = loop(session->fuse, options);
-    atomic_store(&session->stopping, true);
+    int result = loop(service->fuse, options);
+    atomic_store(&service->stopping, true);
     life_stopping();
     /* What was asked and not answered yet fails with this, also the starter's own question. */
-    fuse_session_unmount(session->fuse);
+    fuse_session_unmount(service->fuse);
     (void)pthread_kill(signals, SIGTERM);
     (void)pthread_join(signals, NULL);
     (void)pthread_join(starter, NULL);
     if (result < 0)
-        log_line(LOG_ERR, "%s: %s", session->mountpoint, strerror(-result));
+        log_line(LOG_ERR, "%s: %s", service->mountpoint, strerror(-result));
     else
-        log_debug("%s: unmounted", session->mountpoint);
-    return result < 0 || atomic_load(&session->failed) ? 1 : 0;
+        log_debug("%s: unmounted", service->mountpoint);
+    return result < 0 || atomic_load(&service->failed) ? 1 : 0;
 }
 
-static int serve_guarded(struct session *session, const struct options *options)
+static int serve_guarded(struct service *service, const struct options *options)
 {
-    pid_t guard = guard_start(session->mountpoint);
+    pid_t guard = guard_start(service->mountpoint);
     if (guard < 0)
         log_debug("%s: nobody will abort the connection if this process is killed: %s",
-                  session->mountpoint, strerror((int)-guard));
-    int status = serve(session, options);
+                  service->mountpoint, strerror((int)-guard));
+    int status = serve(service, options);
     guard_stop(guard);
     return status;
 }
@@ -245,14 +245,14 @@ static int cannot_mount(const char *mountpoint)
     return 1;
 }
 
-int session_run(struct daemon *daemon, struct options *options, const char *mountpoint,
+int service_run(struct daemon *daemon, struct options *options, const char *mountpoint,
                 struct life *life)
 {
     struct fuse_session *fuse =
         fuse_session_new(&options->fuse, &ops_table, sizeof ops_table, daemon);
     if (!fuse)
         return 2; /* an option it does not know; it has said which */
-    struct session session = {.daemon = daemon,
+    struct service service = {.daemon = daemon,
                               .fuse = fuse,
                               .mountpoint = mountpoint,
                               .life = life,
@@ -260,7 +260,7 @@ int session_run(struct daemon *daemon, struct options *options, const char *moun
                               .main_thread = pthread_self()};
     hold_signals();
     set_up_signals();
-    int status = fuse_session_mount(fuse, mountpoint) == 0 ? serve_guarded(&session, options)
+    int status = fuse_session_mount(fuse, mountpoint) == 0 ? serve_guarded(&service, options)
                                                            : cannot_mount(mountpoint);
     stop_threads(daemon);
     fuse_session_destroy(fuse);

@@ -11,6 +11,8 @@
 #include "ops.h"
 #include "sight.h"
 
+enum { OVERTAKEN_MAX = 8 };
+
 void ops_init(void *userdata, struct fuse_conn_info *connection)
 {
     struct daemon *daemon = userdata;
@@ -131,17 +133,47 @@ int ops_resolve_seen(struct daemon *daemon, struct inode *directory, const struc
     return result;
 }
 
+/*
+ * Who replaces a project puts the manifest in place and then removes the old segments: one that is
+ * not there any more may be of a manifest that was, an instant ago.
+ */
+static bool was_overtaken(const struct sight *sight, int result, const struct fuse_entry_param *out)
+{
+    bool is_whole = result == 0 && out->attr_timeout > 0;
+    return !is_whole && !picture_is_current(sight->picture);
+}
+
+struct resolution {
+    int result;
+    bool haunted;   /* nothing by that name, but there may be its ghost */
+    bool overtaken; /* it was another project by the time it was looked at */
+};
+
+static struct resolution resolve_once(struct daemon *daemon, struct inode *directory,
+                                      const char *name, struct fuse_entry_param *out)
+{
+    struct sight sight;
+    struct resolution done = {.result = sight_begin(daemon, directory, &sight)};
+    if (done.result < 0)
+        return done;
+    done.result = ops_resolve_seen(daemon, directory, &sight, name, out);
+    done.haunted = done.result == -ENOENT && !array_is_back(sight.node, name);
+    done.overtaken = was_overtaken(&sight, done.result, out);
+    sight_end(&sight);
+    return done;
+}
+
 static int resolve_entry(struct daemon *daemon, fuse_req_t request, struct inode *directory,
                          const char *name, struct fuse_entry_param *out)
 {
-    struct sight sight;
-    int result = sight_begin(daemon, directory, &sight);
-    if (result < 0)
-        return result;
-    result = ops_resolve_seen(daemon, directory, &sight, name, out);
-    bool haunted = result == -ENOENT && !array_is_back(sight.node, name);
-    sight_end(&sight);
-    return haunted ? resolve_ghost(daemon, request, directory, name, out) : result;
+    struct resolution done = resolve_once(daemon, directory, name, out);
+    /* Not for ever: of a manifest that is half-written the old picture is shown. */
+    for (int again = 0; done.overtaken && again < OVERTAKEN_MAX; again++) {
+        if (done.result == 0)
+            inode_drop(&daemon->inodes, inode_from_id(&daemon->inodes, out->ino), 1);
+        done = resolve_once(daemon, directory, name, out);
+    }
+    return done.haunted ? resolve_ghost(daemon, request, directory, name, out) : done.result;
 }
 
 int ops_resolve(struct daemon *daemon, fuse_req_t request, struct inode *parent, const char *name,

@@ -41,6 +41,11 @@ static int check(const struct picture *picture)
     return cshm_stamp_equal(&stamp, &picture->project.stamp) ? 0 : -ESTALE;
 }
 
+bool picture_is_current(const struct picture *picture)
+{
+    return check(picture) == 0;
+}
+
 static bool has_settled(const struct stat *st)
 {
     struct timespec now;

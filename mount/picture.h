@@ -109,6 +109,9 @@ int picture_read(struct picture *picture);
 /* Up to date and locked for a change. */
 int picture_write(struct picture *picture);
 
+/* Whether it is still what the registry says; after picture_read(), before picture_unlock(). */
+bool picture_is_current(const struct picture *picture);
+
 void picture_unlock(struct picture *picture);    /* after picture_read() */
 void picture_write_end(struct picture *picture); /* after picture_write() */
 

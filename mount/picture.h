@@ -41,6 +41,7 @@ struct picture {
     bool closed;             /* a manifest that this user may not read: shown empty, not changed */
     struct cshm_project project;
     struct census census;
+    bool counting; /* an operation that the census has not seen the end of */
     const struct cshm_node *own; /* what a request of ours is changing this moment */
     uint64_t generation;         /* another number: node pointers of before are void */
 

@@ -289,6 +289,15 @@ void picture_unlock(struct picture *picture)
     (void)pthread_rwlock_unlock(&picture->lock);
 }
 
+bool picture_has_let_go(struct picture *picture, const char *segment)
+{
+    (void)pthread_rwlock_rdlock(&picture->lock);
+    bool known = picture->shown && !picture->closed && !picture->unsure;
+    bool gone = known && !cshm_tree_find_segment(picture->project.tree, segment);
+    (void)pthread_rwlock_unlock(&picture->lock);
+    return gone;
+}
+
 bool picture_is_listed(struct pictures *pictures, const char *name)
 {
     struct stat st;

@@ -4,8 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/names.h"
 #include "listing.h"
 #include "ops.h"
+
+enum { INODES_OF_SEGMENT = 8 };
 
 struct directory_handle {
     struct handle handle;
@@ -113,9 +116,60 @@ static int resolve(const struct reading *reading, const char *name, struct fuse_
     return ops_resolve(reading->daemon, reading->request, reading->directory, name, out);
 }
 
+static bool knows_sidecar(const struct reading *reading, const char *name)
+{
+    struct inode_table *table = &reading->daemon->inodes;
+    char stem[CSHM_FSNAME_MAX + 1];
+    char key[CSHM_FSNAME_MAX + 1];
+    size_t length = strlen(name) - strlen(ENTRIES_META);
+    if (length > CSHM_FSNAME_MAX)
+        return false;
+    memcpy(stem, name, length);
+    stem[length] = '\0';
+    if (cshm_fsname_decode(stem, key, &length) < 0)
+        return false; /* a long name, known by its hash */
+    struct inode *inode =
+        inode_find(table, INODE_SIDECAR, reading->directory, (struct cshm_text){key, length});
+    if (inode)
+        inode_drop(table, inode, 1);
+    return inode != NULL;
+}
+
+static bool knows_array(const struct reading *reading, const char *name, uint64_t number)
+{
+    struct inode_table *table = &reading->daemon->inodes;
+    struct inode *arrays[INODES_OF_SEGMENT];
+    const struct sight *sight = &reading->sight;
+    const struct cshm_node *node = cshm_node_child_by_fsname(sight->node, name);
+    const char *segment = node ? cshm_node_segment(node) : NULL;
+    size_t count = segment ? inode_find_arrays(table, segment, arrays, INODES_OF_SEGMENT) : 0;
+    bool known = false;
+    for (size_t i = 0; i < count; i++) {
+        struct inode *parent = inode_hold_parent(table, arrays[i]);
+        known |= parent == reading->directory && inode_number(arrays[i]) == number &&
+                 inode_array(arrays[i])->owner == sight->picture->project.uid;
+        inode_drop(table, parent, 1);
+        inode_drop(table, arrays[i], 1);
+    }
+    return known;
+}
+
 /*
- * With the attributes of what is there now. An entry without them (the dots, and what went
- * meanwhile) has no inode and is no lookup.
+ * Whether the kernel knows the entry and is told when it changes. Then it need not be told again
+ * what it is, each time that all are listed: that would be a look at each segment and a text of
+ * each sidecar. Should it have forgotten just the name, it asks. Numbers with the top bit are of
+ * what has no segment, and of that there is no word.
+ */
+static bool kernel_knows(const struct reading *reading, const char *name, uint64_t number)
+{
+    if (!reading->seen || number >> 63 || !watch_is_on(&reading->daemon->watch))
+        return false;
+    return number % 2 ? knows_sidecar(reading, name) : knows_array(reading, name, number);
+}
+
+/*
+ * With the attributes of what is there now. An entry without them (the dots, what the kernel knows,
+ * and what went meanwhile) has no inode and is no lookup.
  */
 static size_t add_plus(const struct reading *reading, char *buffer, size_t room, size_t i)
 {
@@ -125,7 +179,8 @@ static size_t add_plus(const struct reading *reading, char *buffer, size_t room,
     size_t size = fuse_add_direntry_plus(reading->request, NULL, 0, name, NULL, 0);
     if (size > room)
         return size;
-    if (is_dots(name) || resolve(reading, name, &entry) < 0)
+    if (is_dots(name) || kernel_knows(reading, name, listed->number) ||
+        resolve(reading, name, &entry) < 0)
         memset(&entry, 0, sizeof entry);
     if (entry.ino == 0) {
         entry.attr.st_ino = listed->number;

@@ -71,7 +71,7 @@ static void show(struct picture *picture, const struct cshm_project *fresh,
     (void)pthread_rwlock_wrlock(&picture->lock);
     picture->shown = fresh != NULL;
     picture->closed = closed;
-    picture->unsure = false;
+    picture->unsure = picture->counting = false;
     picture->project = fresh ? *fresh : (struct cshm_project){0};
     picture->census = census ? *census : (struct census){0};
     picture->generation++;
@@ -229,8 +229,8 @@ static int follow(struct picture *picture)
     (void)pthread_rwlock_wrlock(&picture->lock);
     int result = cshm_project_follow(picture->all->store, picture->name, &picture->project, &error);
     picture->generation++;
-    if (result < 0 && result != -ENOENT && result != -ESTALE)
-        picture->unsure = true;
+    if ((result < 0 && result != -ENOENT && result != -ESTALE) || picture->counting)
+        picture->unsure = true; /* and counted again when it is read again */
     (void)pthread_rwlock_unlock(&picture->lock);
     return result == -ENOENT || result == 0 ? result : -ESTALE;
 }
@@ -292,6 +292,15 @@ int picture_read(struct picture *picture)
 void picture_unlock(struct picture *picture)
 {
     (void)pthread_rwlock_unlock(&picture->lock);
+}
+
+bool picture_has_let_go(struct picture *picture, const char *segment)
+{
+    (void)pthread_rwlock_rdlock(&picture->lock);
+    bool known = picture->shown && !picture->closed && !picture->unsure;
+    bool gone = known && !cshm_tree_find_segment(picture->project.tree, segment);
+    (void)pthread_rwlock_unlock(&picture->lock);
+    return gone;
 }
 
 bool picture_is_listed(struct pictures *pictures, const char *name)

@@ -41,6 +41,7 @@ struct picture {
     bool closed;             /* a manifest that this user may not read: shown empty, not changed */
     struct cshm_project project;
     struct census census;
+    bool counting;               /* an operation that the census has not seen the end of */
     const struct cshm_node *own; /* what a request of ours is changing this moment */
     uint64_t generation;         /* another number: node pointers of before are void */
 
@@ -130,6 +131,12 @@ int picture_remove_project(struct picture *picture, struct cshm_error *error);
 
 /* Writes what is only in the journal into the manifest. 0 or negative errno. Takes the locks. */
 int picture_fold(struct picture *picture, struct cshm_error *error);
+
+/*
+ * Whether what is shown, without a look at the registry, has let go of the segment: whoever is to
+ * be told of that is told by who changed it (pictures_observer).
+ */
+bool picture_has_let_go(struct picture *picture, const char *segment);
 
 /* Lets go of pictures of projects that are gone and that nobody holds. `present` is sorted. */
 void pictures_sweep(struct pictures *pictures, char *const *present, size_t count);

@@ -32,18 +32,13 @@ static void forget(struct picture *picture)
         cshm_project_finish(&picture->project);
     census_finish(&picture->census);
     picture->project = (struct cshm_project){0};
-    picture->shown = picture->closed = picture->unsure = false;
+    picture->shown = picture->closed = picture->unsure = picture->counting = false;
     picture->tried = false;
     picture->generation++;
 }
 
 /* --- Operations ---------------------------------------------------------------------------------
  */
-
-static bool leaves_its_place(const struct cshm_operation *operation)
-{
-    return operation->kind != CSHM_OPERATION_PUT;
-}
 
 static void before_operation(void *context, const struct cshm_operation *operation,
                              const struct cshm_operation_place *place)
@@ -52,23 +47,15 @@ static void before_operation(void *context, const struct cshm_operation *operati
     const struct pictures_observer *observer = &picture->all->observer;
     bool own = place->node && place->node == picture->own;
     observer->changing(observer->context, picture, operation, place, own);
-    if (place->node && leaves_its_place(operation))
-        census_leave(&picture->census, place->node);
-    if (place->there)
-        census_leave(&picture->census, place->there);
+    picture->counting = true;
+    census_before(&picture->census, operation, place);
 }
 
 static void after_operation(void *context, const struct cshm_operation *operation,
                             const struct cshm_operation_place *place)
 {
     struct picture *picture = context;
-    bool made = place->group && operation->kind == CSHM_OPERATION_PUT;
-    bool moved = operation->kind == CSHM_OPERATION_MOVE;
-    int result = made || moved ? census_join(&picture->census, place->node) : 0;
-    if (result == 0 && moved && operation->exchange && place->there)
-        result = census_join(&picture->census, place->there);
-    if (result < 0)
-        picture->unsure = true; /* counted again when it is read again */
+    picture->counting = census_after(&picture->census, operation, place) < 0;
 }
 
 void picture_observe(struct picture *picture)
@@ -119,6 +106,7 @@ static void settle(struct picture *picture, int result)
             cshm_project_check(picture->all->store, picture->name, &project->stamp) < 0;
     else if (cshm_project_is_bloated(project))
         picture->unsure = true;
+    picture->unsure |= picture->counting; /* counted again when it is read again */
     if (project->journal_bytes > 0)
         observer->unfolded(observer->context, picture);
 }

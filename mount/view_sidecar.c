@@ -56,6 +56,11 @@ static int render(const struct sight *sight, struct cshm_buffer *out)
         facts.file_bytes = sight->looks.has_segment
                                ? entries_size(sight->node, &sight->looks.segment)
                                : sight->node->described->bytes;
+    struct cshm_sidecar_totals totals;
+    if (sight->node->type == CSHM_NODE_GROUP) {
+        census_totals(&picture->census, sight->node, &totals);
+        facts.totals = &totals;
+    }
     char owner[64];
     if (!sight->node->parent) {
         facts.owner = user_name(project->uid, owner);

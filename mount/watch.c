@@ -288,16 +288,46 @@ static void see_sidecars(struct daemon *daemon, const char *segment)
     picture_put(picture);
 }
 
+static bool is_of_project(struct daemon *daemon, const struct inode *array,
+                          const struct picture *picture)
+{
+    struct inode *parent = inode_hold_parent(&daemon->inodes, array);
+    bool same = inode_directory(parent)->picture == picture;
+    inode_drop(&daemon->inodes, parent, 1);
+    return same;
+}
+
+/*
+ * A segment that went after its array, as with each removal of our own (an rm -r is many of them):
+ * who changed the project has told all there is to tell.
+ */
+static bool was_told_of(struct daemon *daemon, const struct batch_item *item,
+                        struct inode *const *arrays, size_t count)
+{
+    char project[CSHM_PROJECT_NAME_MAX + 1];
+    if ((item->events & ~(uint32_t)IN_ATTRIB) != IN_DELETE ||
+        !project_of_segment(item->name, project))
+        return false;
+    struct picture *picture = picture_find(&daemon->pictures, project);
+    bool told = picture && picture_has_let_go(picture, item->name);
+    for (size_t i = 0; i < count && told; i++)
+        told = is_of_project(daemon, arrays[i], picture);
+    picture_put(picture);
+    return told;
+}
+
 static void see_memory(struct watch *watch, const struct batch_item *item)
 {
     struct daemon *daemon = watch->daemon;
     struct inode *arrays[ARRAYS_OF_SEGMENT];
     size_t count = inode_find_arrays(&daemon->inodes, item->name, arrays, ARRAYS_OF_SEGMENT);
+    bool told = was_told_of(daemon, item, arrays, count);
     /* Writing changes no sidecar but by the length, and that is known of an array. */
-    if (count == 0 || item->events & ~(uint32_t)IN_MODIFY)
+    if (!told && (count == 0 || item->events & ~(uint32_t)IN_MODIFY))
         see_sidecars(daemon, item->name);
     for (size_t i = 0; i < count; i++) {
-        see_array(daemon, arrays[i], item->events);
+        if (!told)
+            see_array(daemon, arrays[i], item->events);
         inode_drop(&daemon->inodes, arrays[i], 1);
     }
 }

@@ -14,6 +14,13 @@
 #include "base/error.h"
 #include "model/tree.h"
 
+/* All that is below a group. */
+struct cshm_sidecar_totals {
+    uint64_t arrays;
+    uint64_t groups;
+    uint64_t bytes; /* of the arrays; UINT64_MAX where they are more */
+};
+
 /* What the model does not know and the sidecar says. */
 struct cshm_sidecar_facts {
     const char *state;   /* "missing", "broken", "waiting", or NULL */
@@ -22,11 +29,12 @@ struct cshm_sidecar_facts {
     const char *owner;   /* of a project: user name or number; NULL for others */
     const char *remark;  /* a comment for the end (why the last write was refused), or NULL */
     uint64_t file_bytes; /* of an array: length of its file; beyond `bytes` it is the `rest` */
+    const struct cshm_sidecar_totals *totals; /* of a group; NULL: to be counted */
 };
 
 /*
- * Writes the sidecar of an array, a bare node, a group, or (the root node) a project; totals of a
- * group are computed. 0 or -ENOMEM.
+ * Writes the sidecar of an array, a bare node, a group, or (the root node) a project; 0 or
+ * -ENOMEM.
  */
 int cshm_sidecar_render(const struct cshm_tree *tree, const struct cshm_node *node,
                         const struct cshm_sidecar_facts *facts, struct cshm_buffer *out);

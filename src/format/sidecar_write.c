@@ -96,23 +96,26 @@ static void write_array(const struct cshm_lines *lines, const struct cshm_node *
 
 /* --- Groups and projects ----------------------------------------------------------------- */
 
-static void write_totals(const struct cshm_lines *lines, const struct cshm_node *group)
+static struct cshm_sidecar_totals count(const struct cshm_node *group)
 {
-    uint64_t arrays = 0;
-    uint64_t groups = 0;
-    uint64_t bytes = 0;
+    struct cshm_sidecar_totals totals = {0};
     for (const struct cshm_node *n = cshm_node_walk(group, group); n;
          n = cshm_node_walk(n, group)) {
-        groups += n->type == CSHM_NODE_GROUP;
+        totals.groups += n->type == CSHM_NODE_GROUP;
         if (n->type != CSHM_NODE_ARRAY)
             continue;
-        arrays++;
-        if (__builtin_add_overflow(bytes, n->described->bytes, &bytes))
-            bytes = UINT64_MAX;
+        totals.arrays++;
+        if (__builtin_add_overflow(totals.bytes, n->described->bytes, &totals.bytes))
+            totals.bytes = UINT64_MAX;
     }
-    cshm_lines_unsigned(lines, "arrays", arrays);
-    cshm_lines_unsigned(lines, "groups", groups);
-    write_total(lines, "nbytes", bytes);
+    return totals;
+}
+
+static void write_totals(const struct cshm_lines *lines, const struct cshm_sidecar_totals *totals)
+{
+    cshm_lines_unsigned(lines, "arrays", totals->arrays);
+    cshm_lines_unsigned(lines, "groups", totals->groups);
+    write_total(lines, "nbytes", totals->bytes);
 }
 
 static void write_project(const struct cshm_lines *lines, const struct cshm_tree *tree,
@@ -128,8 +131,11 @@ static void write_project(const struct cshm_lines *lines, const struct cshm_tree
 static void write_group(const struct cshm_lines *lines, const struct cshm_tree *tree,
                         const struct cshm_node *node, const struct cshm_sidecar_facts *facts)
 {
+    struct cshm_sidecar_totals counted;
+    if (!facts->totals)
+        counted = count(node);
     cshm_lines_text(lines, "[group]");
-    write_totals(lines, node);
+    write_totals(lines, facts->totals ? facts->totals : &counted);
     if (node->described) {
         cshm_lines_string(lines, "kind", node->described->detail->kind);
         cshm_describe_write_shape(lines, node->described);

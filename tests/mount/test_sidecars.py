@@ -2,8 +2,10 @@
 """Sidecars: the text beside each array."""
 
 import os
+import pathlib
 import tomllib
 
+import h5py
 import numpy as np
 from support import h5, tools
 
@@ -137,3 +139,58 @@ def test_any_text_survives_as_attribute(mount, place):
     there = read(mount / "q/x.meta")["attrs"]
     for number, text in enumerate(texts):
         assert there[f"it {number}"] == ("!" + text if text.startswith("!") else text)
+
+
+# --- the sums of groups -----------------------------------------------------------------------------------------------
+
+
+def nested(path, sizes):
+    """Groups in groups, each with an attribute (so that it has a sidecar) and an array of so many bytes."""
+    with h5py.File(path, "w") as file:
+        for names, size in sizes.items():
+            group = file.require_group(names)
+            group.attrs["is"] = names
+            group["x"] = np.zeros(size, "u1")
+    return path
+
+
+def sums(mount):
+    """What each group's sidecar says of arrays, groups and bytes, by path."""
+    found = {}
+    for folder, _, files in os.walk(mount / "p"):
+        if ".meta" not in files:
+            continue
+        group = read(pathlib.Path(folder, ".meta"))["group"]
+        found[os.path.relpath(folder, mount.path)] = [group[key] for key in ("arrays", "groups", "nbytes")]
+    return found
+
+
+def counted(mount):
+    """The same of all groups, counted by walking."""
+    found = {}
+    for folder, folders, files in os.walk(mount / "p", topdown=False):
+        arrays = [os.path.join(folder, name) for name in files if not name.endswith(".meta")]
+        below = [found[os.path.relpath(os.path.join(folder, name), mount.path)] for name in folders]
+        own = [len(arrays), len(folders), sum(map(os.path.getsize, arrays))]
+        found[os.path.relpath(folder, mount.path)] = [sum(column) for column in zip(own, *below, strict=True)]
+    return found
+
+
+def test_the_sums_after_changes_by_everybody(mount, place):
+    sizes = {"g": 1, "g/h": 20, "g/h/i": 300, "k": 4000, "k/l": 50000}
+    file = h5.simple(place.files / "one.h5", y=np.arange(6))
+    place.load("p", nested(place.files / "nested.h5", sizes)).succeeded()
+    mount.eventually(lambda: sums(mount)["p"] == [5, 5, 54321], "the sums")
+    assert sums(mount).items() <= counted(mount).items()
+    os.unlink(mount / "p/g/h/x")  # a change of our own, then those of others
+    mount.eventually(lambda: sums(mount)["p/g"] == [2, 2, 301], "less")
+    place.load("p", file, "--into", "/g/h/i").succeeded()
+    mount.eventually(lambda: sums(mount)["p/g/h"] == [2, 1, 348], "more")
+    tools.run("rm", "-r", "k", cwd=mount / "p")
+    mount.eventually(lambda: sums(mount)["p"] == [3, 3, 349], "fewer groups")
+    assert sums(mount).items() <= counted(mount).items()
+    place.load("p", nested(place.files / "other.h5", {"g/h": 7, "k/l/m": 8}), "-o").succeeded()
+    mount.eventually(lambda: sums(mount)["p"] == [2, 5, 15], "the new project")
+    place.load("p", file, "--into", "/k/n").succeeded()
+    mount.eventually(lambda: sums(mount)["p"] == [3, 6, 63], "a new group")
+    assert sums(mount).items() <= counted(mount).items()

@@ -281,6 +281,7 @@ struct cshm_description *cshm_tree_describe(struct cshm_tree *tree, struct cshm_
         node->described = cshm_arena_alloc(&tree->arena, sizeof *node->described);
         if (node->described) {
             node->described->rank = CSHM_NO_RANK;
+            node->described->dtype = &cshm_no_dtype;
             node->described->detail = &cshm_no_detail;
         }
     }
@@ -288,6 +289,7 @@ struct cshm_description *cshm_tree_describe(struct cshm_tree *tree, struct cshm_
 }
 
 const struct cshm_detail cshm_no_detail = {0};
+const struct cshm_dtype cshm_no_dtype = {0};
 
 struct cshm_detail *cshm_tree_detail(struct cshm_tree *tree, struct cshm_description *described)
 {
@@ -314,6 +316,20 @@ const void *cshm_tree_keep(struct cshm_tree *tree, const void *bytes, size_t len
     return copy;
 }
 
+int cshm_tree_set_dtype(struct cshm_tree *tree, struct cshm_description *described,
+                        const struct cshm_dtype *dtype)
+{
+    char text[CSHM_DTYPE_TEXT_MAX];
+    cshm_dtype_format(dtype, text);
+    const struct cshm_dtype *kept = cshm_tree_keep(tree, dtype, sizeof *dtype);
+    const char *kept_text = cshm_tree_keep(tree, text, strlen(text) + 1);
+    if (!kept || !kept_text)
+        return -ENOMEM;
+    described->dtype = kept;
+    described->dtype_text = kept_text;
+    return 0;
+}
+
 int cshm_tree_set_array(struct cshm_tree *tree, struct cshm_node *node,
                         const struct cshm_dtype *dtype, size_t rank, const uint64_t *shape)
 {
@@ -327,13 +343,8 @@ int cshm_tree_set_array(struct cshm_tree *tree, struct cshm_node *node,
     static const uint64_t no_extents[1];
     const uint64_t *kept_shape =
         cshm_tree_keep(tree, rank > 0 ? shape : no_extents, rank * sizeof *shape);
-    char text[CSHM_DTYPE_TEXT_MAX];
-    cshm_dtype_format(dtype, text);
-    const char *kept_text = cshm_tree_keep(tree, text, strlen(text) + 1);
-    if (!described || !kept_shape || !kept_text)
+    if (!described || !kept_shape || cshm_tree_set_dtype(tree, described, dtype) < 0)
         return -ENOMEM;
-    described->dtype = *dtype;
-    described->dtype_text = kept_text;
     described->rank = (int)rank;
     described->shape = kept_shape;
     described->bytes = bytes;

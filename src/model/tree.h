@@ -51,7 +51,7 @@ struct cshm_detail {
  * once (cshm_tree_keep).
  */
 struct cshm_description {
-    struct cshm_dtype dtype;          /* valid if dtype_text parsed, see cshm_node.problem */
+    const struct cshm_dtype *dtype;   /* never NULL; all 0 unless dtype_text parsed */
     const char *dtype_text;           /* as written; NULL when not said */
     const uint64_t *shape;            /* rank extents */
     const struct cshm_detail *detail; /* never NULL; changed through cshm_tree_detail() */
@@ -227,6 +227,7 @@ struct cshm_description *cshm_tree_describe(struct cshm_tree *tree, struct cshm_
 struct cshm_detail *cshm_tree_detail(struct cshm_tree *tree, struct cshm_description *described);
 
 extern const struct cshm_detail cshm_no_detail;
+extern const struct cshm_dtype cshm_no_dtype;
 
 /*
  * Bytes that never change, and that the same tree is likely to need again (a dtype's text, a
@@ -234,6 +235,10 @@ extern const struct cshm_detail cshm_no_detail;
  * memory.
  */
 const void *cshm_tree_keep(struct cshm_tree *tree, const void *bytes, size_t length);
+
+/* Sets dtype and dtype_text, both copied. 0 or -ENOMEM. */
+int cshm_tree_set_dtype(struct cshm_tree *tree, struct cshm_description *described,
+                        const struct cshm_dtype *dtype);
 
 /* Sets dtype, shape and bytes (all copied). -EINVAL (rank), -EOVERFLOW, -ENOMEM. */
 int cshm_tree_set_array(struct cshm_tree *tree, struct cshm_node *node,

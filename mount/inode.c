@@ -148,7 +148,7 @@ static void put_in(struct inode_table *table, struct inode *inode)
     *bucket = inode;
 }
 
-/* Keeps chains short. Without memory they get longer, nothing worse. */
+/* Keeps chains at two on average. Without memory they get longer, nothing worse. */
 static void grow(struct inode_table *table)
 {
     size_t old_count = table->bucket_count;
@@ -280,7 +280,7 @@ struct inode *inode_get(struct inode_table *table, const struct inode_key *key)
             inode = CSHM_STEAL(made);
             inode->parent->references++;
             put_in(table, inode);
-            if (table->count++ > table->bucket_count)
+            if (table->count++ > table->bucket_count * 2)
                 grow(table);
         }
     }

@@ -182,5 +182,5 @@ const char *list_dtype(const struct cshm_node *node, char out[CSHM_DTYPE_TEXT_MA
         return "";
     if (described->dtype_text)
         return described->dtype_text; /* as written, also where it was not understood */
-    return described->dtype.kind ? cshm_dtype_format(&described->dtype, out) : "";
+    return described->dtype->kind ? cshm_dtype_format(described->dtype, out) : "";
 }

@@ -61,7 +61,8 @@ static int read_dtype(struct reading *reading, const struct cshm_value *value)
     int result = take_string(reading, value, "dtype", &described->dtype_text);
     if (result < 0 || !described->dtype_text)
         return result;
-    result = cshm_dtype_parse(value->string.bytes, value->string.length, &described->dtype);
+    struct cshm_dtype dtype;
+    result = cshm_dtype_parse(value->string.bytes, value->string.length, &dtype);
     if (result == -ENOTSUP)
         cshm_complain(reading->complaint, value, "dtype \"%s\" cannot be shared memory",
                       described->dtype_text);
@@ -69,14 +70,11 @@ static int read_dtype(struct reading *reading, const struct cshm_value *value)
         cshm_complain(reading->complaint, value, "dtype \"%s\" is not known",
                       described->dtype_text);
     if (result < 0) {
-        described->dtype = (struct cshm_dtype){0};
+        described->dtype = &cshm_no_dtype;
         return 0;
     }
-    char text[CSHM_DTYPE_TEXT_MAX];
-    cshm_dtype_format(&described->dtype, text);
-    described->dtype_text = cshm_tree_keep(reading->tree, text, strlen(text) + 1);
     reading->dtype = value;
-    return described->dtype_text ? 0 : -ENOMEM;
+    return cshm_tree_set_dtype(reading->tree, described, &dtype);
 }
 
 static int read_extents(struct reading *reading, const struct cshm_value *value)
@@ -243,7 +241,7 @@ static void compute_bytes(struct reading *reading)
     if (!reading->dtype || !reading->shape)
         return;
     described->bytes = 0;
-    if (cshm_dtype_array_size(&described->dtype, (size_t)described->rank, described->shape,
+    if (cshm_dtype_array_size(described->dtype, (size_t)described->rank, described->shape,
                               &described->bytes) < 0)
         cshm_complain(reading->complaint, reading->shape, "shape and dtype are too large");
     if (described->bytes > 0)

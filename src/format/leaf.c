@@ -26,10 +26,10 @@ static bool is_usable(const struct cshm_node *node)
     uint64_t bytes;
     if (!described)
         return true;
-    if (described->dtype_text && !described->dtype.kind)
+    if (described->dtype_text && !described->dtype->kind)
         return false;
     if (described->dtype_text && described->rank >= 0 &&
-        cshm_dtype_array_size(&described->dtype, (size_t)described->rank, described->shape,
+        cshm_dtype_array_size(described->dtype, (size_t)described->rank, described->shape,
                               &bytes) < 0)
         return false;
     return node->type != CSHM_NODE_ARRAY ||

@@ -177,11 +177,8 @@ int cshm_nodes_describe_null(struct cshm_loader *loader, const struct cshm_plan 
     if (cshm_plan_node_type(plan) != CSHM_NODE_ARRAY)
         return 0;
     struct cshm_dtype dtype = dtype_of(plan);
-    char text[CSHM_DTYPE_TEXT_MAX];
-    cshm_dtype_format(&dtype, text);
-    node->described->dtype = dtype;
-    node->described->dtype_text = cshm_tree_keep(loader->tree, text, strlen(text) + 1);
-    return node->described->dtype_text ? 0 : no_memory(loader);
+    result = cshm_tree_set_dtype(loader->tree, node->described, &dtype);
+    return result < 0 ? no_memory(loader) : 0;
 }
 
 void cshm_nodes_bind(struct cshm_plan *plan, struct cshm_node *node)

@@ -61,7 +61,7 @@ static int text_of(struct cshm_scatter *scatter, const struct cshm_plan *plan,
 
 static int scatter_text(struct cshm_scatter *scatter, struct cshm_plan *plan, struct run run)
 {
-    size_t itemsize = scatter->is_measuring ? 0 : (size_t)plan->node->described->dtype.itemsize;
+    size_t itemsize = scatter->is_measuring ? 0 : (size_t)plan->node->described->dtype->itemsize;
     unsigned char *to =
         scatter->is_measuring ? NULL : place(&plan->out, run.at, run.count, itemsize);
     if (!scatter->is_measuring && !to)

@@ -49,6 +49,10 @@ static int copy_kept(struct cshm_tree *tree, struct cshm_description *described)
         if (!described->shape)
             return -ENOMEM;
     }
+    if (described->dtype != &cshm_no_dtype)
+        described->dtype = cshm_tree_keep(tree, described->dtype, sizeof *described->dtype);
+    if (!described->dtype)
+        return -ENOMEM;
     if (described->dtype_text) {
         described->dtype_text =
             cshm_tree_keep(tree, described->dtype_text, strlen(described->dtype_text) + 1);

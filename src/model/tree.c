@@ -5,10 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/names.h"
+#include "model/children.h"
 #include "model/segments.h"
-
-enum { INDEX_FROM = 8 }; /* children; below, a list walk is as fast as a hash */
 
 struct cshm_tree *cshm_tree_create(void)
 {
@@ -17,6 +15,7 @@ struct cshm_tree *cshm_tree_create(void)
         return NULL;
     tree->root.type = CSHM_NODE_GROUP;
     tree->root.key = cshm_text("");
+    tree->indexes.next = tree->indexes.previous = &tree->indexes;
     tree->facts.persistent = -1;
     return tree;
 }
@@ -25,109 +24,10 @@ void cshm_tree_destroy(struct cshm_tree *tree)
 {
     if (!tree)
         return;
+    cshm_children_finish(tree);
     cshm_arena_finish(&tree->arena);
     free(tree->segments.slots);
     free(tree);
-}
-
-/* --- Index: open addressing, linear probing; a removed child leaves the group itself as a mark.
- * --- */
-
-static void index_put(struct cshm_node *group, struct cshm_node *child)
-{
-    struct cshm_children *children = group->children;
-    uint32_t mask = children->index_size - 1;
-    uint32_t at = (uint32_t)cshm_hash(child->key.bytes, child->key.length) & mask;
-    while (children->index[at] && children->index[at] != group)
-        at = (at + 1) & mask;
-    children->index_used += !children->index[at];
-    children->index[at] = child;
-}
-
-static void index_fill(struct cshm_node *group)
-{
-    group->children->index_used = 0;
-    cshm_for_each_child (child, group)
-        index_put(group, child);
-}
-
-static int index_grow(struct cshm_tree *tree, struct cshm_node *group)
-{
-    struct cshm_children *children = group->children;
-    uint32_t size = children->index_size ? children->index_size * 2 : 32;
-    struct cshm_node **index = cshm_arena_array(&tree->arena, size, sizeof(struct cshm_node *));
-    if (!index)
-        return -ENOMEM;
-    children->index = index;
-    children->index_size = size;
-    index_fill(group);
-    return 0;
-}
-
-/* Enters the child that was just appended; at most half full of children, three quarters in all. */
-static int index_enter(struct cshm_tree *tree, struct cshm_node *group)
-{
-    struct cshm_children *children = group->children;
-    if (!children->index && children->count < INDEX_FROM)
-        return 0;
-    if (!children->index || children->count * 2 > children->index_size)
-        return index_grow(tree, group);
-    if (children->index_used + 1 > children->index_size / 4 * 3) {
-        memset(children->index, 0, children->index_size * sizeof(struct cshm_node *));
-        index_fill(group);
-        return 0;
-    }
-    index_put(group, children->last);
-    return 0;
-}
-
-static struct cshm_node **index_find(const struct cshm_node *group, struct cshm_text key)
-{
-    const struct cshm_children *children = group->children;
-    uint32_t mask = children->index_size - 1;
-    uint32_t at = (uint32_t)cshm_hash(key.bytes, key.length) & mask;
-    for (; children->index[at]; at = (at + 1) & mask)
-        if (children->index[at] != group && cshm_text_equal(children->index[at]->key, key))
-            return &children->index[at];
-    return NULL;
-}
-
-struct cshm_node *cshm_node_child(const struct cshm_node *group, struct cshm_text key)
-{
-    if (group->children && group->children->index) {
-        struct cshm_node **found = index_find(group, key);
-        return found ? *found : NULL;
-    }
-    cshm_for_each_child (child, group)
-        if (cshm_text_equal(child->key, key))
-            return child;
-    return NULL;
-}
-
-static struct cshm_node *child_by_hashed_name(const struct cshm_node *group, const char *name)
-{
-    char encoded[CSHM_FSNAME_MAX + 1];
-    cshm_for_each_child (child, group) {
-        /* Only keys that are too long themselves, or become so, are named by their hash. */
-        if (child->key.length * 3 <= CSHM_FSNAME_MAX)
-            continue;
-        cshm_fsname_encode(child->key, encoded);
-        if (strcmp(encoded, name) == 0)
-            return child;
-    }
-    return NULL;
-}
-
-struct cshm_node *cshm_node_child_by_fsname(const struct cshm_node *group, const char *name)
-{
-    char key[CSHM_FSNAME_MAX + 1];
-    size_t length;
-    if (group->type != CSHM_NODE_GROUP || strlen(name) > CSHM_FSNAME_MAX)
-        return NULL;
-    int result = cshm_fsname_decode(name, key, &length);
-    if (result == -ENAMETOOLONG)
-        return child_by_hashed_name(group, name);
-    return result == 0 ? cshm_node_child(group, (struct cshm_text){key, length}) : NULL;
 }
 
 /* --- Building and taking apart
@@ -196,15 +96,7 @@ int cshm_tree_add(struct cshm_tree *tree, struct cshm_node *group, struct cshm_t
     reach(tree, depth_of(node));
     tree->node_count++;
     *out = node;
-    return index_enter(tree, group);
-}
-
-static void index_leave(struct cshm_node *node)
-{
-    struct cshm_node *group = node->parent;
-    struct cshm_node **slot = group->children->index ? index_find(group, node->key) : NULL;
-    if (slot)
-        *slot = group;
+    return cshm_children_append(tree, group);
 }
 
 /* Out of its group, not out of the tree. */
@@ -212,7 +104,7 @@ static void unlink_child(struct cshm_node *node)
 {
     struct cshm_node *group = node->parent;
     struct cshm_children *children = group->children;
-    index_leave(node);
+    cshm_children_leave(node);
     *(node->previous ? &node->previous->next : &group->first) = node->next;
     *(node->next ? &node->next->previous : &children->last) = node->previous;
     children->count--;
@@ -275,7 +167,7 @@ int cshm_tree_move(struct cshm_tree *from, struct cshm_node *node, struct cshm_t
     to->node_count += nodes;
     for (struct cshm_node *n = node; n; n = cshm_node_walk(n, node))
         cshm_segments_enter(to, n);
-    return index_enter(to, group);
+    return cshm_children_append(to, group);
 }
 
 static bool is_at_or_above(const struct cshm_node *upper, const struct cshm_node *node)
@@ -286,7 +178,8 @@ static bool is_at_or_above(const struct cshm_node *upper, const struct cshm_node
     return false;
 }
 
-/* Whether `node` fits below `group`. Its levels are only counted where the tree's may be too many. */
+/* Whether `node` fits below `group`. Its levels are only counted where the tree's may be too many.
+ */
 static int check_depth(struct cshm_tree *tree, const struct cshm_node *node,
                        const struct cshm_node *group)
 {
@@ -312,34 +205,6 @@ static void take_place(struct cshm_node *old, struct cshm_node *node)
     old->parent = old->next = old->previous = NULL;
 }
 
-/* Makes sure that entering one more child cannot fail. */
-static int index_reserve(struct cshm_tree *tree, struct cshm_node *group)
-{
-    const struct cshm_children *children = group->children;
-    if (children->index ? (children->count + 1) * 2 > children->index_size
-                        : children->count + 1 >= INDEX_FROM)
-        return index_grow(tree, group);
-    return 0;
-}
-
-/* Fills the index anew where two more might be too many. Whether it did. */
-static bool index_renew(struct cshm_node *group)
-{
-    const struct cshm_children *children = group->children;
-    if (children->index_used + 2 <= children->index_size / 4 * 3)
-        return false;
-    memset(children->index, 0, children->index_size * sizeof(struct cshm_node *));
-    index_fill(group);
-    return true;
-}
-
-/* Enters one that is in the list already. */
-static void enter_child(struct cshm_node *group, struct cshm_node *child)
-{
-    if (group->children->index && !index_renew(group))
-        index_put(group, child);
-}
-
 int cshm_tree_place(struct cshm_tree *tree, struct cshm_node *node, struct cshm_node *group,
                     struct cshm_text key)
 {
@@ -355,7 +220,7 @@ int cshm_tree_place(struct cshm_tree *tree, struct cshm_node *node, struct cshm_
     if (result == 0)
         result = make_room_for_children(tree, group);
     if (result == 0)
-        result = index_reserve(tree, group);
+        result = cshm_children_reserve(tree, group);
     if (result < 0)
         return result;
     struct cshm_node *after = there ? there->next : NULL;
@@ -374,7 +239,7 @@ int cshm_tree_place(struct cshm_tree *tree, struct cshm_node *node, struct cshm_
         *(after->previous ? &after->previous->next : &group->first) = node;
         after->previous = node;
     }
-    enter_child(group, node);
+    cshm_children_enter(group, node);
     return 0;
 }
 
@@ -390,20 +255,15 @@ int cshm_tree_exchange(struct cshm_tree *tree, struct cshm_node *a, struct cshm_
     if (result < 0)
         return result;
     struct cshm_node mark = {.key = a->key}; /* holds the place of `a` */
-    index_leave(a);
-    index_leave(b);
+    cshm_children_leave(a);
+    cshm_children_leave(b);
     take_place(a, &mark);
     a->key = b->key;
     b->key = mark.key;
     take_place(b, a);
     take_place(&mark, b);
-    bool renewed = a->parent->children->index && index_renew(a->parent);
-    if (a->parent->children->index && !renewed)
-        index_put(a->parent, a);
-    if (b->parent != a->parent)
-        enter_child(b->parent, b);
-    else if (b->parent->children->index && !renewed)
-        index_put(b->parent, b);
+    cshm_children_enter(a->parent, a);
+    cshm_children_enter(b->parent, b);
     return 0;
 }
 
@@ -421,6 +281,7 @@ struct cshm_description *cshm_tree_describe(struct cshm_tree *tree, struct cshm_
         node->described = cshm_arena_alloc(&tree->arena, sizeof *node->described);
         if (node->described) {
             node->described->rank = CSHM_NO_RANK;
+            node->described->dtype = &cshm_no_dtype;
             node->described->detail = &cshm_no_detail;
         }
     }
@@ -428,6 +289,7 @@ struct cshm_description *cshm_tree_describe(struct cshm_tree *tree, struct cshm_
 }
 
 const struct cshm_detail cshm_no_detail = {0};
+const struct cshm_dtype cshm_no_dtype = {0};
 
 struct cshm_detail *cshm_tree_detail(struct cshm_tree *tree, struct cshm_description *described)
 {
@@ -454,6 +316,20 @@ const void *cshm_tree_keep(struct cshm_tree *tree, const void *bytes, size_t len
     return copy;
 }
 
+int cshm_tree_set_dtype(struct cshm_tree *tree, struct cshm_description *described,
+                        const struct cshm_dtype *dtype)
+{
+    char text[CSHM_DTYPE_TEXT_MAX];
+    cshm_dtype_format(dtype, text);
+    const struct cshm_dtype *kept = cshm_tree_keep(tree, dtype, sizeof *dtype);
+    const char *kept_text = cshm_tree_keep(tree, text, strlen(text) + 1);
+    if (!kept || !kept_text)
+        return -ENOMEM;
+    described->dtype = kept;
+    described->dtype_text = kept_text;
+    return 0;
+}
+
 int cshm_tree_set_array(struct cshm_tree *tree, struct cshm_node *node,
                         const struct cshm_dtype *dtype, size_t rank, const uint64_t *shape)
 {
@@ -467,13 +343,8 @@ int cshm_tree_set_array(struct cshm_tree *tree, struct cshm_node *node,
     static const uint64_t no_extents[1];
     const uint64_t *kept_shape =
         cshm_tree_keep(tree, rank > 0 ? shape : no_extents, rank * sizeof *shape);
-    char text[CSHM_DTYPE_TEXT_MAX];
-    cshm_dtype_format(dtype, text);
-    const char *kept_text = cshm_tree_keep(tree, text, strlen(text) + 1);
-    if (!described || !kept_shape || !kept_text)
+    if (!described || !kept_shape || cshm_tree_set_dtype(tree, described, dtype) < 0)
         return -ENOMEM;
-    described->dtype = *dtype;
-    described->dtype_text = kept_text;
     described->rank = (int)rank;
     described->shape = kept_shape;
     described->bytes = bytes;

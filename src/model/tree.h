@@ -2,7 +2,8 @@
 /*
  * A project: the tree of groups and arrays that a manifest describes. Pure data; who reads or
  * writes it and where the bytes are is not known here. Everything in a tree lives in its arena
- * and goes with it. Not thread-safe: readers may share a tree while nobody changes it.
+ * and goes with it; indexes are beside it. Not thread-safe: readers may share a tree while nobody
+ * changes it.
  */
 #ifndef CSHM_MODEL_TREE_H
 #define CSHM_MODEL_TREE_H
@@ -50,7 +51,7 @@ struct cshm_detail {
  * once (cshm_tree_keep).
  */
 struct cshm_description {
-    struct cshm_dtype dtype;          /* valid if dtype_text parsed, see cshm_node.problem */
+    const struct cshm_dtype *dtype;   /* never NULL; all 0 unless dtype_text parsed */
     const char *dtype_text;           /* as written; NULL when not said */
     const uint64_t *shape;            /* rank extents */
     const struct cshm_detail *detail; /* never NULL; changed through cshm_tree_detail() */
@@ -62,13 +63,14 @@ struct cshm_description {
     };
     struct cshm_node *next_holder;     /* the next node with this segment, if the tree is indexed */
     struct cshm_node *previous_holder; /* of the first one: the last */
-    int rank;        /* >= 0, CSHM_NO_RANK when not said, CSHM_SHAPE_NULL */
-    bool undeclared; /* declared = false: a raw file nobody gave a dtype */
-    bool empty_rest; /* `rest` of an array without elements: its byte counts */
-    bool is_shared;  /* in a draft, until that node has its name */
+    int rank;                          /* >= 0, CSHM_NO_RANK when not said, CSHM_SHAPE_NULL */
+    bool undeclared;                   /* declared = false: a raw file nobody gave a dtype */
+    bool empty_rest;                   /* `rest` of an array without elements: its byte counts */
+    bool is_shared;                    /* in a draft, until that node has its name */
 };
 
 struct cshm_children;
+struct cshm_child_index;
 
 struct cshm_node {
     struct cshm_node *parent; /* NULL for the root */
@@ -86,10 +88,14 @@ struct cshm_node {
 /* Of a group that has, or had, children. */
 struct cshm_children {
     struct cshm_node *last;
-    struct cshm_node **index; /* hash table once there are many */
+    struct cshm_child_index *index; /* hash table once there are many (children.c) */
     size_t count;
-    uint32_t index_size;
-    uint32_t index_used; /* slots that are not free: children and marks of removed ones */
+};
+
+/* A ring of those made for a tree, so that it can free them. */
+struct cshm_index_link {
+    struct cshm_index_link *next;
+    struct cshm_index_link *previous;
 };
 
 #define cshm_for_each_child(node, group)                                                           \
@@ -113,16 +119,17 @@ struct cshm_project_facts {
     uint64_t generation;        /* another one whenever the manifest is another one; 0: not said */
     uint64_t folded_generation; /* it is the manifest of that generation ... */
     uint64_t folded_bytes;      /* ... and so much of its journal, and nothing else; 0: not said */
-    int persistent; /* 1, 0, or -1 when not said */
-    bool present;   /* there is a [project] table that says more than these three */
+    int persistent;             /* 1, 0, or -1 when not said */
+    bool present;               /* there is a [project] table that says more than these three */
 };
 
 /* Arrays by the name of their segment: open addressing, the first holder of each. */
 struct cshm_segment_index {
-    struct cshm_node **slots; /* NULL: not indexed; a removed one leaves the tree's root as a mark */
-    size_t size;              /* a power of two */
-    size_t used;              /* slots that are not free, marks too */
-    size_t count;             /* segments */
+    struct cshm_node *
+        *slots;   /* NULL: not indexed; a removed one leaves the tree's root as a mark */
+    size_t size;  /* a power of two */
+    size_t used;  /* slots that are not free, marks too */
+    size_t count; /* segments */
 };
 
 enum { CSHM_KEPT = 8 }; /* of the last kept pieces are known again: most arrays are like the last */
@@ -134,9 +141,10 @@ struct cshm_tree {
     unsigned kept_next;
     struct cshm_project_facts facts;
     struct cshm_segment_index segments;
-    size_t node_count; /* of all nodes below the root */
-    size_t depth_most; /* no node is deeper (the root's children: 1) */
-    bool complaint;    /* the extension document did not parse and was ignored */
+    struct cshm_index_link indexes; /* of children */
+    size_t node_count;              /* of all nodes below the root */
+    size_t depth_most;              /* no node is deeper (the root's children: 1) */
+    bool complaint;                 /* the extension document did not parse and was ignored */
 };
 
 /* An empty project. NULL when memory is out. */
@@ -176,7 +184,8 @@ int cshm_tree_move(struct cshm_tree *from, struct cshm_node *node, struct cshm_t
 int cshm_tree_place(struct cshm_tree *tree, struct cshm_node *node, struct cshm_node *group,
                     struct cshm_text key);
 
-/* Two nodes change places and names. -EINVAL (one is above the other, or the root), -ELOOP, -ENOMEM. */
+/* Two nodes change places and names. -EINVAL (one is above the other, or the root), -ELOOP,
+ * -ENOMEM. */
 int cshm_tree_exchange(struct cshm_tree *tree, struct cshm_node *a, struct cshm_node *b);
 
 /* The node at a path of keys from the root, or NULL. */
@@ -218,6 +227,7 @@ struct cshm_description *cshm_tree_describe(struct cshm_tree *tree, struct cshm_
 struct cshm_detail *cshm_tree_detail(struct cshm_tree *tree, struct cshm_description *described);
 
 extern const struct cshm_detail cshm_no_detail;
+extern const struct cshm_dtype cshm_no_dtype;
 
 /*
  * Bytes that never change, and that the same tree is likely to need again (a dtype's text, a
@@ -225,6 +235,10 @@ extern const struct cshm_detail cshm_no_detail;
  * memory.
  */
 const void *cshm_tree_keep(struct cshm_tree *tree, const void *bytes, size_t length);
+
+/* Sets dtype and dtype_text, both copied. 0 or -ENOMEM. */
+int cshm_tree_set_dtype(struct cshm_tree *tree, struct cshm_description *described,
+                        const struct cshm_dtype *dtype);
 
 /* Sets dtype, shape and bytes (all copied). -EINVAL (rank), -EOVERFLOW, -ENOMEM. */
 int cshm_tree_set_array(struct cshm_tree *tree, struct cshm_node *node,

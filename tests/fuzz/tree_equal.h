@@ -56,10 +56,11 @@ static inline bool same_description(const struct cshm_description *a,
                                     const struct cshm_description *b)
 {
     static const struct cshm_description nothing = {.rank = CSHM_NO_RANK,
+                                                    .dtype = &cshm_no_dtype,
                                                     .detail = &cshm_no_detail};
     a = a ? a : &nothing;
     b = b ? b : &nothing;
-    return same_string(a->dtype_text, b->dtype_text) && same_dtype(&a->dtype, &b->dtype) &&
+    return same_string(a->dtype_text, b->dtype_text) && same_dtype(a->dtype, b->dtype) &&
            same_shape(a, b) && same_detail(a->detail, b->detail) &&
            same_string(a->segment, b->segment) && a->bytes == b->bytes &&
            a->undeclared == b->undeclared && a->empty_rest == b->empty_rest;

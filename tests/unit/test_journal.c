@@ -413,8 +413,11 @@ static void the_holders_of_a_segment_are_known_through_all_changes(void **state)
     (void)state;
     CSHM_AUTO_TREE struct cshm_tree *tree = manifest("");
     char segment[64];
-    struct cshm_description described = {
-        .rank = 0, .dtype_text = "int8", .detail = &cshm_no_detail, .segment = segment};
+    struct cshm_description described = {.rank = 0,
+                                         .dtype = &cshm_no_dtype,
+                                         .dtype_text = "int8",
+                                         .detail = &cshm_no_detail,
+                                         .segment = segment};
     const struct cshm_node array = {.type = CSHM_NODE_ARRAY, .described = &described};
     char key[16];
     for (int i = 0; i < 3000; i++) { /* each of 1000 segments under three names */

@@ -126,6 +126,33 @@ static void children_are_found_among_many_and_after_removals(void **state)
         cshm_tree_add(tree, &tree->root, cshm_text("3-995"), CSHM_NODE_ARRAY, &again), -EEXIST);
 }
 
+/* Each exchange leaves marks in the index, which is filled anew now and then. */
+static void exchanged_children_are_each_in_the_index_once(void **state)
+{
+    (void)state;
+    CSHM_AUTO_TREE struct cshm_tree *tree = cshm_tree_create();
+    struct cshm_node *nodes[20];
+    char key[16];
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(key, sizeof key, "%d", i);
+        assert_int_equal(
+            cshm_tree_add(tree, &tree->root, cshm_text(key), CSHM_NODE_ARRAY, &nodes[i]), 0);
+    }
+    for (int i = 0; i < 200; i++) {
+        struct cshm_node *a = nodes[i % 20];
+        struct cshm_node *b = nodes[(i * 7 + 1) % 20];
+        assert_int_equal(cshm_tree_exchange(tree, a, b), 0);
+        (void)snprintf(key, sizeof key, "other %d", i);
+        assert_int_equal(cshm_tree_place(tree, a, &tree->root, cshm_text(key)), 0);
+        assert_ptr_equal(cshm_node_child(&tree->root, a->key), a);
+        assert_ptr_equal(cshm_node_child(&tree->root, b->key), b);
+    }
+    for (int i = 0; i < 20; i++) {
+        cshm_tree_remove(tree, nodes[i]);
+        assert_null(cshm_node_child(&tree->root, nodes[i]->key));
+    }
+}
+
 static void children_are_found_by_their_directory_entry(void **state)
 {
     (void)state;
@@ -221,6 +248,7 @@ int main(void)
         cmocka_unit_test(dtypes_read_and_print_as_numpy_does),
         cmocka_unit_test(array_sizes_that_overflow_are_refused),
         cmocka_unit_test(children_are_found_among_many_and_after_removals),
+        cmocka_unit_test(exchanged_children_are_each_in_the_index_once),
         cmocka_unit_test(children_are_found_by_their_directory_entry),
         cmocka_unit_test(trees_have_a_deepest_level),
         cmocka_unit_test(walks_visit_every_node_once_in_order),

@@ -42,18 +42,30 @@ static int register_segment(struct daemon *daemon, fuse_req_t request,
     return -EIO;
 }
 
-/* Makes the array known to the kernel's passthrough; its first open. */
-static int begin_use(struct daemon *daemon, fuse_req_t request, struct inode_array *array)
+/* What is known of an array as long as it is open; NULL: no memory. */
+static struct inode_use *begin_use(struct inode_array *array)
 {
-    struct inode_use *use = calloc(1, sizeof *use);
-    int result = use ? register_segment(daemon, request, array) : -ENOMEM;
-    if (result < 0) {
-        free(use);
-        return result;
+    if (!array->use)
+        array->use = calloc(1, sizeof *array->use);
+    return array->use;
+}
+
+static void end_unused(struct inode_array *array)
+{
+    if (array->use && array->use->opens == 0) {
+        free(array->use);
+        array->use = NULL;
     }
-    use->backing_id = result;
-    array->use = use;
-    return 0;
+}
+
+static int register_once(struct daemon *daemon, fuse_req_t request, struct inode_array *array)
+{
+    if (array->use->backing_id > 0)
+        return 0;
+    int result = register_segment(daemon, request, array);
+    if (result > 0)
+        array->use->backing_id = result;
+    return result < 0 ? result : 0;
 }
 
 int backing_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
@@ -61,12 +73,17 @@ int backing_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
 {
     struct inode_array *array = inode_array(inode);
     (void)pthread_mutex_lock(lock_of(inode));
-    int result = array->use ? 0 : begin_use(daemon, request, array);
+    struct inode_use *use = begin_use(array);
+    int result = use ? 0 : -ENOMEM;
+    if (result == 0 && file)
+        result = register_once(daemon, request, array);
     if (result == 0) {
-        array->use->opens++;
-        array->use->last = *st;
-        libfuse_backing_use(file, array->use->backing_id);
+        use->opens++;
+        use->last = *st;
+        if (file)
+            libfuse_backing_use(file, use->backing_id);
     }
+    end_unused(array);
     (void)pthread_mutex_unlock(lock_of(inode));
     return result;
 }
@@ -75,11 +92,9 @@ void backing_release(fuse_req_t request, struct inode *inode)
 {
     struct inode_array *array = inode_array(inode);
     (void)pthread_mutex_lock(lock_of(inode));
-    if (--array->use->opens == 0) {
+    if (--array->use->opens == 0 && array->use->backing_id > 0)
         libfuse_backing_close(request, array->use->backing_id);
-        free(array->use);
-        array->use = NULL;
-    }
+    end_unused(array);
     (void)pthread_mutex_unlock(lock_of(inode));
 }
 

@@ -14,7 +14,10 @@
 #include "daemon.h"
 #include "inode.h"
 
-/* Counts an open of the array and tells the kernel its id in `file`. `st` is of its segment now. */
+/*
+ * Counts an open of the array and tells the kernel its id in `file`; NULL: it is empty, and opened
+ * without. `st` is of its segment now.
+ */
 int backing_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
                  const struct stat *st, struct fuse_file_info *file);
 

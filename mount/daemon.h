@@ -31,8 +31,10 @@
 struct root_count {
     pthread_mutex_t lock;    /* taken alone */
     struct timespec changed; /* the registry's mtime when the projects were counted */
+    time_t when; /* that was, in seconds */
     size_t projects;
     bool known;
+    bool settled; /* no change since would have gone unnoticed */
 };
 
 struct daemon {

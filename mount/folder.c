@@ -8,18 +8,41 @@
 
 #include "base/scope.h"
 #include "log.h"
-#include "store/journal.h"
 #include "store/pending.h"
 #include "store/registry.h"
 
 /* A second in all, of which the fold itself takes a part. */
 enum { DELAY_NANOSECONDS = 700 * 1000 * 1000, SECOND = 1000 * 1000 * 1000 };
 
+/* Files are said to be closed a moment before they are unlocked. */
+enum { RECOVERIES = 2, AGAIN_NANOSECONDS = 500 * 1000 * 1000 };
+
 struct folder_entry {
     struct folder_entry *next;
     struct picture *picture; /* held */
     struct timespec due;     /* CLOCK_REALTIME, as condition variables have it */
 };
+
+static struct timespec time_in(long nanoseconds)
+{
+    struct timespec time;
+    (void)clock_gettime(CLOCK_REALTIME, &time);
+    time.tv_nsec += nanoseconds;
+    time.tv_sec += time.tv_nsec / SECOND;
+    time.tv_nsec %= SECOND;
+    return time;
+}
+
+static bool is_before(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
+static bool has_passed(const struct timespec *time)
+{
+    struct timespec now = time_in(0);
+    return !is_before(&now, time);
+}
 
 void folder_init(struct folder *folder, struct cshm_store *store)
 {
@@ -37,10 +60,7 @@ void folder_add(struct folder *folder, struct picture *picture)
         picture->to_be_folded = true;
         picture_hold(picture);
         entry->picture = picture;
-        (void)clock_gettime(CLOCK_REALTIME, &entry->due);
-        entry->due.tv_nsec += DELAY_NANOSECONDS;
-        entry->due.tv_sec += entry->due.tv_nsec / SECOND;
-        entry->due.tv_nsec %= SECOND;
+        entry->due = time_in(DELAY_NANOSECONDS);
         *folder->last = entry;
         folder->last = &entry->next;
         (void)pthread_cond_signal(&folder->wake);
@@ -51,7 +71,8 @@ void folder_add(struct folder *folder, struct picture *picture)
 void folder_recover(struct folder *folder)
 {
     (void)pthread_mutex_lock(&folder->lock);
-    folder->recover = true;
+    folder->recoveries = RECOVERIES;
+    folder->recovery_due = (struct timespec){0};
     (void)pthread_cond_signal(&folder->wake);
     (void)pthread_mutex_unlock(&folder->lock);
 }
@@ -59,18 +80,18 @@ void folder_recover(struct folder *folder)
 /* --- Its thread ---------------------------------------------------------------------------------
  */
 
-static void recover(const struct folder *folder)
+/* Whether somebody who was writing may be still at it. */
+static bool recover(const struct folder *folder)
 {
     struct cshm_error error = {0};
     CSHM_AUTO_FD int lock = -1;
     int result = cshm_registry_lock(folder->store, &lock, &error);
     if (result == 0)
         result = cshm_pending_recover(folder->store);
-    if (result == 0)
-        result = cshm_journal_recover(folder->store);
     if (result < 0)
         log_line(LOG_WARNING, "what others left undone is left: %s",
                  error.text[0] ? error.text : strerror(-result));
+    return result != 0;
 }
 
 static void fold(struct picture *picture)
@@ -83,15 +104,24 @@ static void fold(struct picture *picture)
     picture_put(picture);
 }
 
-/* Takes the first one out, if its time has come, else waits; the lock is held. */
+/* The lock is held, but not while it waits for whatever comes next. */
+static void wait_for_work(struct folder *folder)
+{
+    const struct timespec *until = folder->first ? &folder->first->due : NULL;
+    const struct timespec *other = &folder->recovery_due;
+    if (folder->recoveries > 0 && (!until || is_before(other, until)))
+        until = other;
+    if (until)
+        (void)pthread_cond_timedwait(&folder->wake, &folder->lock, until);
+    else
+        (void)pthread_cond_wait(&folder->wake, &folder->lock);
+}
+
+/* Takes the first one out, if its time has come; the lock is held. */
 static struct picture *take(struct folder *folder)
 {
     struct folder_entry *entry = folder->first;
-    if (!entry) {
-        (void)pthread_cond_wait(&folder->wake, &folder->lock);
-        return NULL;
-    }
-    if (pthread_cond_timedwait(&folder->wake, &folder->lock, &entry->due) != ETIMEDOUT)
+    if (!entry || !has_passed(&entry->due))
         return NULL;
     folder->first = entry->next;
     if (!folder->first)
@@ -102,21 +132,35 @@ static struct picture *take(struct folder *folder)
     return picture;
 }
 
+/* The lock is held, but not while it works. */
+static void recover_now(struct folder *folder)
+{
+    folder->recoveries--;
+    folder->recovery_due = time_in(AGAIN_NANOSECONDS);
+    (void)pthread_mutex_unlock(&folder->lock);
+    bool done = !recover(folder);
+    (void)pthread_mutex_lock(&folder->lock);
+    bool is_asked_again = folder->recoveries == RECOVERIES;
+    if (done && !is_asked_again)
+        folder->recoveries = 0;
+}
+
 static void *run(void *argument)
 {
     struct folder *folder = argument;
     (void)pthread_setname_np(pthread_self(), "folder");
     (void)pthread_mutex_lock(&folder->lock);
     while (!folder->stopping) {
-        bool recovering = folder->recover;
-        folder->recover = false;
-        struct picture *picture = recovering ? NULL : take(folder);
-        (void)pthread_mutex_unlock(&folder->lock);
-        if (recovering)
-            recover(folder);
-        if (picture)
+        struct picture *picture = NULL;
+        if (folder->recoveries > 0 && has_passed(&folder->recovery_due)) {
+            recover_now(folder);
+        } else if ((picture = take(folder))) {
+            (void)pthread_mutex_unlock(&folder->lock);
             fold(picture);
-        (void)pthread_mutex_lock(&folder->lock);
+            (void)pthread_mutex_lock(&folder->lock);
+        } else {
+            wait_for_work(folder);
+        }
     }
     (void)pthread_mutex_unlock(&folder->lock);
     return NULL;
@@ -124,7 +168,8 @@ static void *run(void *argument)
 
 int folder_start(struct folder *folder)
 {
-    folder->running = folder->recover = true;
+    folder->running = true;
+    folder->recoveries = RECOVERIES;
     int result = -pthread_create(&folder->thread, NULL, run, folder);
     folder->running = result == 0;
     return result;

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "picture.h"
 
@@ -19,7 +20,8 @@ struct folder {
     pthread_cond_t wake;
     struct folder_entry *first; /* by when they are due */
     struct folder_entry **last;
-    bool recover; /* somebody who was writing may be dead */
+    unsigned recoveries; /* how often to look yet, as somebody who was writing may be dead */
+    struct timespec recovery_due;
     bool stopping;
     bool running;
     pthread_t thread;

@@ -61,6 +61,7 @@ static int open_abort(const char *mountpoint)
 static _Noreturn void keep_watch(int abort_fd, pid_t daemon)
 {
     (void)prctl(PR_SET_NAME, "cuteshmfs-guard");
+    (void)setsid(); /* who kills the daemon's group must not take this one along */
     (void)dup2(abort_fd, STDIN_FILENO);
     (void)close_range(STDIN_FILENO + 1, ~0U, 0);
     sigset_t all;
@@ -70,9 +71,9 @@ static _Noreturn void keep_watch(int abort_fd, pid_t daemon)
     (void)sigprocmask(SIG_SETMASK, &all, NULL);
     (void)sigemptyset(&death);
     (void)sigaddset(&death, DEATH_SIGNAL);
-    if (prctl(PR_SET_PDEATHSIG, DEATH_SIGNAL) == 0 && getppid() == daemon)
-        while (sigwait(&death, &number) != 0)
-            ;
+    (void)prctl(PR_SET_PDEATHSIG, DEATH_SIGNAL);
+    while (getppid() == daemon) /* whoever else may send that signal must not end the mount */
+        (void)sigwait(&death, &number);
     (void)!write(STDIN_FILENO, "1", 1);
     _exit(0);
 }

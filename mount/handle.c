@@ -2,7 +2,6 @@
 #include "handle.h"
 
 #include <errno.h>
-#include <stdbool.h>
 
 void handles_init(struct handles *handles)
 {
@@ -50,6 +49,17 @@ int handle_resize(struct handles *handles, struct handle *handle, size_t bytes)
         handle->bytes = bytes;
     (void)pthread_mutex_unlock(&handles->lock);
     return fits ? 0 : -ENFILE;
+}
+
+bool handle_find(struct handles *handles, bool (*take)(struct handle *handle, void *context),
+                 void *context)
+{
+    bool found = false;
+    (void)pthread_mutex_lock(&handles->lock);
+    for (struct handle *handle = handles->first; handle && !found; handle = handle->next)
+        found = take(handle, context);
+    (void)pthread_mutex_unlock(&handles->lock);
+    return found;
 }
 
 void handle_end(struct handles *handles, struct handle *handle)

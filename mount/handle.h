@@ -8,6 +8,7 @@
 #define MOUNT_HANDLE_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* All handles together may hold this many bytes. */
@@ -36,6 +37,13 @@ int handle_add(struct handles *handles, struct handle *handle, size_t bytes,
 
 /* It holds so many bytes now. 0 or -ENFILE. */
 int handle_resize(struct handles *handles, struct handle *handle, size_t bytes);
+
+/*
+ * Calls `take` for one after the other, under the list's lock, until it returns true; whether it
+ * did. Looks at all handles there are.
+ */
+bool handle_find(struct handles *handles, bool (*take)(struct handle *handle, void *context),
+                 void *context);
 
 /* Takes it out and destroys it. */
 void handle_end(struct handles *handles, struct handle *handle);

@@ -10,6 +10,7 @@
 #include "base/names.h"
 #include "ops.h"
 #include "sight.h"
+#include "view.h"
 
 enum { OVERTAKEN_MAX = 8 };
 
@@ -228,6 +229,11 @@ static int attributes_of_gone(struct daemon *daemon, fuse_req_t request, struct 
         ghost_seen(&daemon->ghosts, inode->parent, inode_name(inode), fuse_req_ctx(request)->pid,
                    out))
         return 0;
+    bool is_sidecar = inode->kind == INODE_SIDECAR || inode->kind == INODE_META;
+    if (is_sidecar && view_sidecar_last_seen(daemon, inode, out)) {
+        out->st_nlink = 0;
+        return 0;
+    }
     return why;
 }
 

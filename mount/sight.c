@@ -9,7 +9,7 @@
 #include "store/registry.h"
 #include "view.h"
 
-enum { BLOCK_SIZE = 4096, RECENT_NANOSECONDS = 50 * 1000 * 1000 };
+enum { BLOCK_SIZE = 4096, RECENT_NANOSECONDS = 50 * 1000 * 1000, COUNTED_PROJECTS = 1000 };
 
 /* --- From inode to node -------------------------------------------------------------------------
  */
@@ -136,28 +136,49 @@ void sight_end(struct sight *sight)
 /* --- Attributes ---------------------------------------------------------------------------------
  */
 
-/* Counting names costs a listing, so it is done once per change of the registry. */
+/*
+ * Counting names costs a listing, so it is done once per change of the registry; of many projects
+ * once a second, for one who removes them all would have each removal cost as much as they are.
+ */
+static bool is_counted(const struct root_count *count, const struct timespec *changed,
+                       const struct timespec *now)
+{
+    if (!count->known)
+        return false;
+    if (count->projects > COUNTED_PROJECTS && now->tv_sec == count->when)
+        return true;
+    return count->settled && count->changed.tv_sec == changed->tv_sec &&
+           count->changed.tv_nsec == changed->tv_nsec;
+}
+
 static size_t count_projects(struct daemon *daemon, const struct stat *registry)
 {
     struct root_count *count = &daemon->root;
-    (void)pthread_mutex_lock(&count->lock);
-    bool same = count->known && count->changed.tv_sec == registry->st_mtim.tv_sec &&
-                count->changed.tv_nsec == registry->st_mtim.tv_nsec;
+    struct timespec now;
     struct cshm_names names;
-    if (!same && cshm_registry_list(daemon->store, &names) == 0) {
-        struct timespec now;
-        (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)pthread_mutex_lock(&count->lock);
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    if (!is_counted(count, &registry->st_mtim, &now) &&
+        cshm_registry_list(daemon->store, &names) == 0) {
         int64_t age = (now.tv_sec - registry->st_mtim.tv_sec) * INT64_C(1000000000) +
                       (now.tv_nsec - registry->st_mtim.tv_nsec);
         count->projects = names.count;
         count->changed = registry->st_mtim;
         /* File times move in steps of some milliseconds: a change in the same step is not seen. */
-        count->known = age > RECENT_NANOSECONDS;
+        count->settled = age > RECENT_NANOSECONDS;
+        count->known = true;
+        count->when = now.tv_sec;
         cshm_names_finish(&names);
     }
     size_t projects = count->projects;
     (void)pthread_mutex_unlock(&count->lock);
     return projects;
+}
+
+/* 1: not said, as other file systems have it of directories whose directories they do not count. */
+static nlink_t root_links(size_t projects)
+{
+    return projects > COUNTED_PROJECTS ? 1 : 2 + projects;
 }
 
 int sight_root_attributes(struct daemon *daemon, struct stat *out)
@@ -167,7 +188,7 @@ int sight_root_attributes(struct daemon *daemon, struct stat *out)
         return -errno;
     *out = (struct stat){.st_ino = FUSE_ROOT_ID,
                          .st_mode = S_IFDIR | S_ISVTX | 0777,
-                         .st_nlink = 2 + count_projects(daemon, &registry),
+                         .st_nlink = root_links(count_projects(daemon, &registry)),
                          .st_uid = geteuid(),
                          .st_gid = getegid(),
                          .st_blksize = BLOCK_SIZE,

@@ -35,6 +35,10 @@ extern const struct view view_sidecar; /* what is known of it, as text */
  */
 bool view_sidecar_differs(struct daemon *daemon, struct inode *sidecar, const struct sight *sight);
 
+/* Of a sidecar that is open somewhere, whether or not it is still there: what it was when opened.
+ */
+bool view_sidecar_last_seen(struct daemon *daemon, const struct inode *sidecar, struct stat *out);
+
 /* Of any inode that is no directory. */
 const struct view *view_of(const struct inode *inode);
 

@@ -44,18 +44,17 @@ static int raw_open(struct daemon *daemon, fuse_req_t request, struct inode *ino
         if (!reading)
             return -EOPNOTSUPP;
         file->direct_io = 1;
-        file->noflush = 1;
         file->fh = HANDLE_EMPTY;
-        return 0;
+    } else {
+        file->fh = HANDLE_BACKED;
     }
     struct stat st;
     int result = sight_attributes(daemon, inode, sight, &st);
     if (result == 0)
-        result = backing_open(daemon, request, inode, &st, file);
+        result = backing_open(daemon, request, inode, &st, file->fh == HANDLE_BACKED ? file : NULL);
     if (result < 0)
         return result;
     file->noflush = reading;
-    file->fh = HANDLE_BACKED;
     return 0;
 }
 
@@ -73,9 +72,8 @@ static void raw_read(struct daemon *daemon, fuse_req_t request, size_t size, off
 static void raw_release(struct daemon *daemon, fuse_req_t request, struct inode *inode,
                         const struct fuse_file_info *file)
 {
-    (void)daemon;
-    if (file->fh == HANDLE_BACKED)
-        backing_release(request, inode);
+    (void)daemon, (void)file;
+    backing_release(request, inode);
 }
 
 const struct view view_raw = {

@@ -24,6 +24,8 @@
 struct text_handle {
     struct handle handle;
     atomic_uint references;
+    const struct inode *inode; /* known as long as this is open */
+    struct stat last;          /* as of the open, for who still has it when it is gone */
     size_t length;
     char bytes[];
 };
@@ -183,10 +185,16 @@ static int sidecar_open(struct daemon *daemon, fuse_req_t request, struct inode 
     /* Who copies it asks for its length next (the kernel has no lock on it while it is opened). */
     if (was_told_otherwise(daemon, inode, &text))
         herald_now(&daemon->herald, inode);
+    struct stat st;
+    result = sight_attributes(daemon, inode, sight, &st);
+    if (result < 0)
+        return result;
     struct text_handle *handle = malloc(sizeof *handle + text.length);
     if (!handle)
         return -ENOMEM;
     atomic_init(&handle->references, 1);
+    handle->inode = inode;
+    handle->last = st;
     handle->length = text.length;
     if (text.length > 0)
         memcpy(handle->bytes, text.bytes, text.length);
@@ -224,6 +232,29 @@ static void sidecar_release(struct daemon *daemon, fuse_req_t request, struct in
 {
     (void)request, (void)inode;
     handle_drop(daemon, (struct text_handle *)(uintptr_t)file->fh);
+}
+
+struct search {
+    const struct inode *inode;
+    struct stat *out;
+};
+
+static bool take_last(struct handle *handle, void *context)
+{
+    const struct search *search = context;
+    if (handle->destroy != destroy_handle) /* a directory's */
+        return false;
+    const struct text_handle *text = (const struct text_handle *)handle;
+    if (text->inode != search->inode)
+        return false;
+    *search->out = text->last;
+    return true;
+}
+
+bool view_sidecar_last_seen(struct daemon *daemon, const struct inode *inode, struct stat *out)
+{
+    struct search search = {inode, out};
+    return handle_find(&daemon->handles, take_last, &search);
 }
 
 const struct view view_sidecar = {

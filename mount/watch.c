@@ -19,6 +19,7 @@
 #include "log.h"
 #include "sight.h"
 #include "store/journal.h"
+#include "store/pending.h"
 #include "watch_batch.h"
 
 /*
@@ -39,8 +40,6 @@ enum {
     SETTLED_MILLISECONDS = 2100, /* when a manifest that does not parse is damaged */
     ARRAYS_OF_SEGMENT = 16,
 };
-
-#define PENDING ".pending."
 
 /* --- Beginning ----------------------------------------------------------------------------------
  */
@@ -104,6 +103,7 @@ void watch_init(struct watch *watch, struct daemon *daemon)
         log_line(LOG_WARNING, "changes by others cannot be watched (inotify: %s): %s",
                  strerror(-result), "the kernel will ask about each file again and again");
         cshm_close_fd(&watch->fd);
+        daemon->store->recovers_each_time = true; /* of who dies there is no word */
         return;
     }
     atomic_store(&watch->on, watch->registry >= 0);
@@ -147,8 +147,8 @@ static void look_at_all_projects(struct watch *watch)
 }
 
 /*
- * Journals and pending files are open as long as their writer lives and has work to finish; closed
- * and still there, he is dead, and it is ours to finish.
+ * Journals, pending files and the like are open as long as their writer lives and has work to
+ * finish; closed and still there, he is dead, and it is ours to finish.
  */
 static void see_writer(const struct watch *watch, const struct batch_item *item)
 {
@@ -173,7 +173,7 @@ static void see_registry(struct watch *watch, const struct batch_item *item)
         return;
     }
     if (cshm_manifest_project(item->name, project) < 0) {
-        if (strncmp(item->name, PENDING, strlen(PENDING)) == 0)
+        if (cshm_pending_concerns(item->name))
             see_writer(watch, item);
         return;
     }
@@ -211,6 +211,7 @@ static void find_registry(struct watch *watch)
     atomic_store(&watch->on, true);
     log_debug("the registry is watched again");
     look_at_all_projects(watch);
+    folder_recover(&watch->daemon->folder); /* from those who died meanwhile */
 }
 
 /* --- The shared memory --------------------------------------------------------------------------
@@ -355,6 +356,7 @@ static void see_overflow(struct watch *watch)
     log_debug("too many changes at once: everything is looked at again");
     look_at_all_projects(watch);
     herald_everything(&watch->daemon->herald);
+    folder_recover(&watch->daemon->folder);
 }
 
 /* What has piled up; somebody who goes on writing must not keep us here. */

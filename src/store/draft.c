@@ -557,7 +557,7 @@ int cshm_draft_publish(struct cshm_draft *draft, struct cshm_error *error)
     int result = cshm_registry_lock(draft->store, &lock, error);
     if (result < 0)
         return result;
-    (void)cshm_pending_recover(draft->store);
+    cshm_pending_recover_once(draft->store);
     struct old old = {0};
     result = publish_locked(draft, &old, error);
     finish_old(&old);

@@ -56,9 +56,10 @@ int cshm_journal_open(const struct cshm_store *store, const char *project, bool 
 int cshm_journal_retire(const struct cshm_store *store, const char *project);
 
 /*
- * Folds every journal whose writer is dead into its manifest, and retires the void ones. Goes on
- * after errors (those of other users, mostly). The registry's lock is held.
+ * Folds the project's journal if its writer is dead, or retires it if it is void. What cannot be
+ * done stays (of other users, mostly). 1: it is left, as its writer lives or is another user. The
+ * registry's lock is held.
  */
-int cshm_journal_recover(const struct cshm_store *store);
+int cshm_journal_recover(const struct cshm_store *store, const char *project);
 
 #endif

@@ -35,7 +35,8 @@ static int make_file(const struct cshm_store *store, struct cshm_pending *pendin
             continue;
         if (fd < 0)
             return -errno;
-        /* Between open and flock somebody who recovers may take it for a dead one's and remove it. */
+        /* Between open and flock somebody who recovers may take it for a dead one's and remove it.
+         */
         struct stat st;
         if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0) {
             pending->fd = cshm_steal_fd(&fd);
@@ -68,7 +69,8 @@ void cshm_pending_finish(const struct cshm_store *store, struct cshm_pending *pe
     cshm_close_fd(&pending->fd);
 }
 
-/* --- Cleaning up after the dead ------------------------------------------------------------------- */
+/* --- Cleaning up after the dead
+ * ------------------------------------------------------------------- */
 
 struct recovery {
     const struct cshm_store *store;
@@ -108,6 +110,7 @@ static int recover_names(struct recovery *recovery, int fd, uid_t owner)
     return result;
 }
 
+/* 1: its writer lives, and it is his. */
 static int recover_file(struct recovery *recovery, const char *name)
 {
     int root = recovery->store->root_fd;
@@ -116,7 +119,7 @@ static int recover_file(struct recovery *recovery, const char *name)
     if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
         return 0; /* not ours to read, or gone already */
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-        return 0; /* its writer lives */
+        return 1;
     int result = recover_names(recovery, fd, st.st_uid);
     if (result == 0)
         (void)unlinkat(root, name, 0);
@@ -128,23 +131,66 @@ static bool starts_with(const char *name, const char *prefix)
     return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
-int cshm_pending_recover(const struct cshm_store *store)
+bool cshm_pending_concerns(const char *name)
 {
-    (void)cshm_journal_recover(store); /* first: what they hold stands in manifests then */
+    char project[CSHM_PROJECT_NAME_MAX + 1];
+    return starts_with(name, PENDING_PREFIX) || starts_with(name, TEMPORARY_PREFIX) ||
+           starts_with(name, CSHM_LOADING_PREFIX) || cshm_journal_project(name, project) == 0;
+}
+
+/* What there is to see to: nearly always nothing, among any number of manifests. */
+static int list(const struct cshm_store *store, struct cshm_names *out)
+{
     CSHM_AUTO_DIR DIR *directory = NULL;
     int result = cshm_file_open_directory(store->root_fd, &directory);
-    if (result < 0)
-        return result;
-    struct recovery recovery = {.store = store};
     const struct dirent *entry;
-    while (result == 0 && (entry = readdir(directory))) {
-        if (starts_with(entry->d_name, PENDING_PREFIX))
-            result = recover_file(&recovery, entry->d_name);
-        else if (starts_with(entry->d_name, TEMPORARY_PREFIX))
-            (void)unlinkat(store->root_fd, entry->d_name, 0); /* its maker held the lock: dead */
-        else if (starts_with(entry->d_name, CSHM_LOADING_PREFIX))
-            cshm_loading_clean(store, entry->d_name);
+    while (result == 0 && (entry = readdir(directory)))
+        if (entry->d_name[0] == '.' && cshm_pending_concerns(entry->d_name))
+            result = cshm_names_add(out, entry->d_name);
+    return result;
+}
+
+static int recover_one(struct recovery *recovery, const char *name)
+{
+    const struct cshm_store *store = recovery->store;
+    if (starts_with(name, PENDING_PREFIX))
+        return recover_file(recovery, name);
+    if (starts_with(name, TEMPORARY_PREFIX))
+        (void)unlinkat(store->root_fd, name, 0); /* its maker held the lock: dead */
+    else if (starts_with(name, CSHM_LOADING_PREFIX))
+        cshm_loading_clean(store, name);
+    return 0;
+}
+
+static int recover_all(const struct cshm_store *store, const struct cshm_names *names)
+{
+    int left = 0;
+    int result = 0;
+    char project[CSHM_PROJECT_NAME_MAX + 1];
+    for (size_t i = 0; i < names->count; i++) /* first: what they hold stands in manifests then */
+        if (cshm_journal_project(names->names[i], project) == 0)
+            left |= cshm_journal_recover(store, project);
+    struct recovery recovery = {.store = store};
+    for (size_t i = 0; i < names->count && result >= 0; i++) {
+        result = recover_one(&recovery, names->names[i]);
+        left |= result > 0;
     }
     cshm_holders_finish(&recovery.holders);
+    return result < 0 ? result : left;
+}
+
+int cshm_pending_recover(const struct cshm_store *store)
+{
+    struct cshm_names names = {0};
+    int result = list(store, &names);
+    if (result == 0)
+        result = recover_all(store, &names);
+    cshm_names_finish(&names);
     return result;
+}
+
+void cshm_pending_recover_once(struct cshm_store *store)
+{
+    if (store->recovers_each_time || !atomic_exchange(&store->recovered, true))
+        (void)cshm_pending_recover(store);
 }

@@ -8,6 +8,7 @@
 #ifndef CSHM_STORE_PENDING_H
 #define CSHM_STORE_PENDING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "store/store.h"
@@ -27,11 +28,23 @@ int cshm_pending_add(const struct cshm_store *store, struct cshm_pending *pendin
 void cshm_pending_finish(const struct cshm_store *store, struct cshm_pending *pending);
 
 /*
- * Cleans up after dead writers: their journals are folded (journal.h); of the names in each file nobody has locked, those segments that no
- * manifest names are removed, then the file. A file is obeyed like a manifest: regular, names of the
- * exact form, segments of its own owner only (root's: any). What dead loaders left goes, too
- * (loading.h). The registry lock is held by the caller.
+ * Cleans up after dead writers: their journals are folded (journal.h); of the names in each file
+ * nobody has locked, those segments that no manifest names are removed, then the file. A file is
+ * obeyed like a manifest: regular, names of the exact form, segments of its own owner only (root's:
+ * any). What dead loaders left goes, too (loading.h). Reads the whole directory, so its time grows
+ * with the number of projects. 1: something was left to writers who live; 0; or negative errno. The
+ * registry lock is held by the caller.
  */
 int cshm_pending_recover(const struct cshm_store *store);
+
+/*
+ * The same before a change, but only before the first one of this store: a command sees to what it
+ * finds when it comes, and a daemon that watches the registry hears of who dies later (it calls
+ * cshm_pending_recover() then). Whoever dies unheard leaves his to the next command or daemon.
+ */
+void cshm_pending_recover_once(struct cshm_store *store);
+
+/* Whether a file of that name in the registry is one of those that recovering is about. */
+bool cshm_pending_concerns(const char *name);
 
 #endif

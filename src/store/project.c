@@ -327,7 +327,7 @@ int cshm_project_remove(struct cshm_store *store, const char *project, struct cs
     int result = cshm_registry_lock(store, &lock, error);
     if (result < 0)
         return result;
-    (void)cshm_pending_recover(store);
+    cshm_pending_recover_once(store);
     struct cshm_project loaded;
     result = cshm_project_load(store, project, &loaded, error);
     if (result == 0)

@@ -5,7 +5,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "base/file.h"
+#include "base/names.h"
 #include "base/scope.h"
 #include "store/hands.h"
 #include "store/journal.h"
@@ -33,18 +33,12 @@ static void recover_journal(const struct cshm_store *store, const char *project)
     cshm_project_finish(&loaded);
 }
 
-int cshm_journal_recover(const struct cshm_store *store)
+int cshm_journal_recover(const struct cshm_store *store, const char *project)
 {
-    CSHM_AUTO_DIR DIR *directory = NULL;
-    int result = cshm_file_open_directory(store->root_fd, &directory);
-    if (result < 0)
-        return result;
-    const struct dirent *entry;
-    while ((entry = readdir(directory))) {
-        char project[CSHM_PROJECT_NAME_MAX + 1];
-        if (cshm_journal_project(entry->d_name, project) == 0 &&
-            !is_to_be_left(store, entry->d_name))
-            recover_journal(store, project);
-    }
+    char name[CSHM_SEGMENT_NAME_SIZE];
+    cshm_journal_name(project, name);
+    if (is_to_be_left(store, name))
+        return 1;
+    recover_journal(store, project);
     return 0;
 }

@@ -254,6 +254,20 @@ static int fill_temporary(int fd, const struct cshm_buffer *text, uid_t uid, gid
     return cshm_registry_give(fd, uid, gid, mode);
 }
 
+/*
+ * A manifest that somebody has open for writing is one that the peer is at in place, for readers who
+ * ask the kernel (picture.c); ours must not pass for that while this process comes to closing it.
+ */
+static int stop_writing(const struct cshm_store *store, const char *temporary, int *fd)
+{
+    CSHM_AUTO_FD int other = openat(store->root_fd, temporary, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (other < 0)
+        return -errno;
+    cshm_close_fd(fd);
+    *fd = cshm_steal_fd(&other);
+    return 0;
+}
+
 int cshm_registry_replace(const struct cshm_store *store, const char *project,
                           const struct cshm_buffer *text, uid_t uid, gid_t gid, mode_t mode,
                           struct stat *st)
@@ -266,19 +280,15 @@ int cshm_registry_replace(const struct cshm_store *store, const char *project,
         return fd;
     /* No fsync: segments do not outlive the machine either. */
     int result = fill_temporary(fd, text, uid, gid, mode);
-    /* Nobody may find it open for writing: that is how one that the peer writes is told (the
-     * daemon's picture.c), and left alone until it is closed. */
-    CSHM_AUTO_FD int made = openat(store->root_fd, temporary, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (result == 0 && made < 0)
-        result = -errno;
-    cshm_close_fd(&fd);
+    if (result == 0)
+        result = stop_writing(store, temporary, &fd);
     if (result == 0 && renameat(store->root_fd, temporary, store->root_fd, name) < 0)
         result = -errno;
     if (result < 0) {
         (void)unlinkat(store->root_fd, temporary, 0);
         return result;
     }
-    return st && fstat(made, st) < 0 ? -errno : 0; /* now, as renaming changes the ctime */
+    return st && fstat(fd, st) < 0 ? -errno : 0; /* now, as renaming changes the ctime */
 }
 
 int cshm_registry_remove(const struct cshm_store *store, const char *project)

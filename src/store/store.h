@@ -8,6 +8,7 @@
 #ifndef CSHM_STORE_STORE_H
 #define CSHM_STORE_STORE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -20,9 +21,13 @@ struct cshm_store {
     char *shm_dir; /* path of the shared memory directory */
     int root_fd;   /* O_PATH|O_DIRECTORY */
     int shm_fd;
-    mode_t mode;   /* of new segments and manifests */
-    gid_t group;   /* of those; (gid_t)-1: the process's own */
+    mode_t mode; /* of new segments and manifests */
+    gid_t group; /* of those; (gid_t)-1: the process's own */
     struct cshm_log log;
+    /* Of pending.h. The second is set before there are threads, by who cannot watch the registry.
+     */
+    _Atomic bool recovered;
+    bool recovers_each_time;
 };
 
 /*

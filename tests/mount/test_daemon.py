@@ -199,7 +199,8 @@ def test_killed_while_its_connection_is_kept_open_nobody_waits_for_it(mount, pla
     try:
         mount.kill()
         done = subprocess.run(["stat", mount / "p/a"], capture_output=True, timeout=30, check=False)
-        assert done.returncode == 1 and b"not connected" in done.stderr
+        assert done.returncode == 1
+        assert b"not connected" in done.stderr or b"connection abort" in done.stderr  # asked before it was, or after
         wait_until(lambda: processes_of(mount) == [], "the end of its guard")
     finally:
         os.close(connection)

@@ -165,6 +165,44 @@ def test_memory_removed_outside_is_given_back_once_closed(mount, place):
     mount.eventually(lambda: os.statvfs(place.shm).f_bfree == empty, "free memory")
 
 
+OPEN = {"an array": "q/x", "an empty array": "q/none", "a sidecar": "q/x.meta", "a group's sidecar": "q/.meta"}
+
+
+@pytest.mark.parametrize("what", OPEN)
+def test_fstat_of_what_is_open_answers_after_its_removal(mount, place, what):
+    """As on tmpfs, for as long as it is open."""
+    if mount.symlinks and not OPEN[what].endswith(".meta"):
+        pytest.skip("a link leads to the segment itself")
+    place.load("q", h5.simple(place.files / "f.h5", x=np.arange(5), none=np.zeros(0))).succeeded()
+    mount.eventually(lambda: (mount / "q/x").exists(), "the project")
+    with open(mount / OPEN[what], "rb") as file:
+        before = os.fstat(file.fileno())
+        content = file.read()
+        place.unlink("q").succeeded()
+        mount.eventually(lambda: os.fstat(file.fileno()).st_nlink == 0, "that it is gone")
+        after = os.fstat(file.fileno())
+        assert (after.st_size, after.st_mode, after.st_ino) == (before.st_size, before.st_mode, before.st_ino)
+        assert after.st_size == len(content)
+    assert not (mount / "q").exists()
+
+
+@pytest.mark.parametrize("what", OPEN)
+def test_fstat_of_what_is_open_answers_after_its_replacement(mount, place, what):
+    if mount.symlinks and not OPEN[what].endswith(".meta"):
+        pytest.skip("a link leads to the segment itself")
+    place.load("q", h5.simple(place.files / "f.h5", x=np.arange(5), none=np.zeros(0))).succeeded()
+    mount.eventually(lambda: (mount / "q/x").exists(), "the project")
+    with open(mount / OPEN[what], "rb") as file:
+        before = os.fstat(file.fileno())
+        place.load("q", h5.simple(place.files / "g.h5", y=np.arange(6)), "-o").succeeded()
+        mount.eventually(lambda: (mount / "q/y").exists() and not (mount / "q/x").exists(), "the new project")
+        if what == "a group's sidecar":  # is there still, and says something else
+            assert os.fstat(file.fileno()).st_nlink == 1
+        else:
+            mount.eventually(lambda: os.fstat(file.fileno()).st_nlink == 0, "that it is gone")
+            assert os.fstat(file.fileno()).st_size == before.st_size
+
+
 def test_a_shared_segment_goes_with_its_last_name(mount, place):
     with h5.writing(place.files / "links.h5") as file:
         file["x"] = np.arange(5)

@@ -419,7 +419,7 @@ static void lock_and_recover(struct place *place)
 {
     int lock;
     assert_int_equal(cshm_registry_lock(place->store, &lock, NULL), 0);
-    assert_int_equal(cshm_pending_recover(place->store), 0);
+    assert_true(cshm_pending_recover(place->store) >= 0);
     close(lock);
 }
 

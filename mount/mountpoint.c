@@ -60,6 +60,13 @@ static int clear_dead(const char *path, struct cshm_error *error)
     return 0;
 }
 
+void mountpoint_leave(const char *path)
+{
+    struct cshm_error error = {0};
+    if (clear_dead(path, &error) < 0)
+        log_line(LOG_WARNING, "%s", error.text);
+}
+
 /* Undoes the \ooo of /proc/self/mountinfo, in place. */
 static void unescape(char *text)
 {

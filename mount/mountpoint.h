@@ -13,4 +13,10 @@
  */
 int mountpoint_prepare(const char *path, char **absolute, struct cshm_error *error);
 
+/*
+ * After libfuse has unmounted and closed its descriptor: it leaves the mount alone where the
+ * connection was aborted before.
+ */
+void mountpoint_leave(const char *path);
+
 #endif

@@ -15,6 +15,7 @@
 
 #include "guard.h"
 #include "log.h"
+#include "mountpoint.h"
 #include "ops.h"
 
 struct service {
@@ -264,5 +265,6 @@ int service_run(struct daemon *daemon, struct options *options, const char *moun
                                                            : cannot_mount(mountpoint);
     stop_threads(daemon);
     fuse_session_destroy(fuse);
+    mountpoint_leave(mountpoint);
     return status;
 }

@@ -45,7 +45,9 @@ class Peer(Writer):
                 return
             columns = self._some()
             change = self.ledger.begin(project, [*ALL, EXISTS], True)
-            columns = [column for column in columns if words(change.ticket, column)]  # it has no empty arrays
+            # It has no empty arrays. Of no arrays at all it makes an empty manifest, which is "being
+            # written" to everybody for two seconds.
+            columns = [column for column in columns if words(change.ticket, column)] or [0]
             name = self._name(project)
             arrays = [(ARRAYS[c], words(change.ticket, c), word(change.ticket, name, c)) for c in columns]
             self._ask(act="write", project=name, arrays=arrays)

@@ -34,6 +34,11 @@ void access_negotiate(struct access *access, struct fuse_conn_info *connection)
      */
     if (libfuse_want(connection, FUSE_CAP_HANDLE_KILLPRIV_V2))
         libfuse_refuse(connection, FUSE_CAP_HANDLE_KILLPRIV);
+    /*
+     * Left to itself the kernel goes over to plain listings after the first piece, and find and du
+     * then look each of 100,000 names up. What it knows already is not described again anyway.
+     */
+    libfuse_refuse(connection, FUSE_CAP_READDIRPLUS_AUTO);
     /* A link's inode is one segment, so its target never changes. */
     (void)libfuse_want(connection, FUSE_CAP_CACHE_SYMLINKS);
 

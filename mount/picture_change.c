@@ -62,7 +62,6 @@ void picture_observe(struct picture *picture)
 {
     picture->project.observer = (struct cshm_observer){
         .before = before_operation, .after = after_operation, .context = picture};
-    picture->project.deferred = true; /* folder.c keeps the promise */
 }
 
 /* --- Requests -----------------------------------------------------------------------------------

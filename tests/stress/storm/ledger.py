@@ -57,6 +57,10 @@ class View:
         """Nothing of the project was changed between this moment and that."""
         return self.quiet and after.begun == self.begun
 
+    def overtaken_twice(self, after):
+        """Two changes or more were under way between this moment and that."""
+        return after.begun - self.begun + (not self.quiet) >= 2
+
     def settled(self, seconds):
         return self.quiet and time.monotonic() - self.ended > seconds
 

@@ -75,9 +75,11 @@ class Reader(Client):
         except OSError as error:
             if self.excused(error, mount, epoch):
                 return None
+            after = self.ledger.look(project, column)
+            if error.errno == errno.ESTALE and before.overtaken_twice(after):
+                return None  # the kernel looks again once, and it was replaced again
             if error.errno != errno.ENOENT:
                 self.wrong(f"{path}: {error}")
-        after = self.ledger.look(project, column)
         if before.surely_there(after) and (self.world.strict_opens or before.settled(self.world.window)):
             self.wrong(f"{path} is not there, and nobody removed it: {before} {after}")
         return None

@@ -35,12 +35,16 @@ SYS_PIDFD_GETFD = 438  # the same on every architecture
 
 
 def name_of(pid):
-    return pathlib.Path("/proc", str(pid), "comm").read_text().strip()
+    """None of one that has just ended."""
+    try:
+        return pathlib.Path("/proc", str(pid), "comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
 
 
 def daemons_of(mount):
     """Processes whose command line names this mount point, but those that stand guard beside them."""
-    return [pid for pid in processes_of(mount) if name_of(pid) != GUARD]
+    return [pid for pid in processes_of(mount) if name_of(pid) not in (GUARD, None)]
 
 
 def processes_of(mount):

@@ -272,6 +272,19 @@ static int start_workers(struct cshm_loader *loader)
     return 0;
 }
 
+static void tell(struct cshm_loader *loader, int result)
+{
+    if (result == 0) {
+        cshm_channel_send(loader->channel, CSHM_MESSAGE_DONE, 0, &loader->result,
+                          sizeof loader->result);
+        return;
+    }
+    if (loader->error.code == 0)
+        (void)cshm_fail_errno(&loader->error, result, "cannot be loaded");
+    cshm_channel_send(loader->channel, CSHM_MESSAGE_ERROR, result, loader->error.text,
+                      strlen(loader->error.text));
+}
+
 /* From here on the parent waits rather than kills: what is begun is finished. */
 static int publish(struct cshm_loader *loader)
 {
@@ -283,7 +296,10 @@ static int publish(struct cshm_loader *loader)
     (void)sigprocmask(SIG_BLOCK, &signals, NULL);
     atomic_store(&loader->channel->page->patience_ms, PUBLISHING_MS);
     atomic_store(&loader->channel->page->is_publishing, 1);
-    return cshm_draft_publish(loader->draft, &loader->error);
+    int result = cshm_draft_publish(loader->draft, &loader->error);
+    if (result == 0) /* at once: killed from here on it has still published */
+        tell(loader, 0);
+    return result;
 }
 
 static int load(struct cshm_loader *loader)
@@ -328,19 +344,6 @@ static void finish(struct cshm_loader *loader)
     cshm_pool_finish(&loader->pool);
     cshm_buffer_finish(&loader->text);
     cshm_arena_finish(&loader->arena);
-}
-
-static void tell(struct cshm_loader *loader, int result)
-{
-    if (result == 0) {
-        cshm_channel_send(loader->channel, CSHM_MESSAGE_DONE, 0, &loader->result,
-                          sizeof loader->result);
-        return;
-    }
-    if (loader->error.code == 0)
-        (void)cshm_fail_errno(&loader->error, result, "cannot be loaded");
-    cshm_channel_send(loader->channel, CSHM_MESSAGE_ERROR, result, loader->error.text,
-                      strlen(loader->error.text));
 }
 
 /* _exit(2) passes by the sanitizer's own check. */
@@ -390,7 +393,8 @@ _Noreturn void cshm_child_run(const struct cshm_child *child)
     finish(&loader);
     if (result == 0)
         check_leaks();
-    tell(&loader, result);
+    if (result < 0)
+        tell(&loader, result);
     /* Not exit(3): what the parent registered to be done at exit is the parent's. */
     _exit(result == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
 }

@@ -37,6 +37,7 @@ class Change:
     removes: bool
     touched: list
     slot: int
+    before: list  # what was known of each column when it began
 
 
 @dataclasses.dataclass
@@ -104,7 +105,11 @@ class Ledger:
     # --- changing -----------------------------------------------------------------------------------------------------
 
     def begin(self, project, touched, removes):
+        """`removes`: or a function that tells by the states before. What was known a moment earlier need not be true any
+        more: another change may have ended in between."""
         with self.mutex:
+            before = self.state[project].tolist()
+            removes = removes(before) if callable(removes) else removes
             ticket = int(self.next[0])
             self.next[0] = ticket + 1
             flying = self.flying[project]
@@ -116,7 +121,7 @@ class Ledger:
             self.removals[project] += removes
             low = int(flying[flying != 0].min())
             self.lows[ticket % REMEMBERED] = low
-            return Change(project, ticket, low, int(self.begun[project]), alone, removes, list(touched), slot)
+            return Change(project, ticket, low, int(self.begun[project]), alone, removes, list(touched), slot, before)
 
     def end(self, change, succeeded, outcome=None, tables=None):
         """`outcome`: the version that is now in each column that was touched, None for gone; others stay as they were.

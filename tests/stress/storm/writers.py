@@ -10,7 +10,7 @@ import tomllib
 import h5py
 
 from .client import Client, expected_data
-from .ledger import EXISTS, PRESENT, UNKNOWN
+from .ledger import ABSENT, EXISTS, PRESENT, UNKNOWN
 from .stamps import ARRAYS, BIG, NUMBER, RESIZED, WORD, content, words
 
 ALL = list(range(len(ARRAYS)))
@@ -129,8 +129,10 @@ class Writer(Client):
 
     def _publish(self, project, *options):
         columns = self._some()
-        view = self.ledger.look(project)
-        removes = "--free-first" in options or any(view.state[c] != 1 and c not in columns for c in ALL)
+
+        def removes(before):
+            return "--free-first" in options or any(before[c] != ABSENT and c not in columns for c in ALL)
+
         change = self.ledger.begin(project, [*ALL, EXISTS], removes)
         write_file(self.file, self._name(project), change.ticket, columns)
         done = self._command("cute-shm-hdf5", *options, "-no-progress", self._name(project), self.file)
@@ -179,10 +181,9 @@ class Writer(Client):
         with self._one() as project:
             if project is None:
                 return
-            there = self.ledger.look(project).state[EXISTS] == PRESENT
             change = self.ledger.begin(project, [*ALL, EXISTS], True)
             done = self._command("cute-shm-unlink", self._name(project))
-            self._result(change, done, dict.fromkeys([*ALL, EXISTS]), must=there)
+            self._result(change, done, dict.fromkeys([*ALL, EXISTS]), must=change.before[EXISTS] == PRESENT)
 
     def remove_tree(self):
         self._remove_by_program([], "rm", "-r")
@@ -203,9 +204,8 @@ class Writer(Client):
             mount = self.chance.randrange(len(self.world.mounts))
             epochs = self.ledger.epochs()
             columns = [c for c in ALL if not below or "/".join(ARRAYS[c]).startswith(below[0] + "/")]
-            view = self.ledger.look(project)
-            there = any(view.state[c] == PRESENT for c in columns) if below else view.state[EXISTS] == PRESENT
             change = self.ledger.begin(project, [*columns, *([] if below else [EXISTS])], True)
+            there = any(change.before[c] == PRESENT for c in (columns if below else [EXISTS]))
             done = self._program(*first, "/".join([self._name(project), *below]), *last, cwd=self.world.mounts[mount])
             succeeded = done.returncode == 0 and not done.stderr
             alone = self.ledger.end(change, succeeded, dict.fromkeys(change.touched))
@@ -225,15 +225,16 @@ class Writer(Client):
             column = self.chance.choice(ALL)
             mount = self.chance.randrange(len(self.world.mounts))
             epoch = int(self.ledger.epoch[mount])
-            state = self.ledger.look(project, column).state
             change = self.ledger.begin(project, [column], True)
-            error = None
+            state, error = change.before[column], None
             try:
                 os.unlink(self.path(mount, project, *ARRAYS[column]))
             except OSError as caught:
                 error = caught
-            gone = error is None or isinstance(error, FileNotFoundError) and state == 1
-            alone = self.ledger.end(change, gone, {column: None})
+            gone = error is None or isinstance(error, FileNotFoundError) and state == ABSENT
+            # An array whose segment was removed behind its back keeps its sidecar, and there is nothing to unlink.
+            tables = None if error is None else (self.ledger.floor,)
+            alone = self.ledger.end(change, gone, {column: None}, tables)
             self.count("succeeded" if error is None else "refused")
             if alone and state != UNKNOWN and (error is None) != (state == PRESENT) and not isinstance(error, TimeoutError):
                 if error is None or not self.excused(error, mount, epoch):

@@ -68,18 +68,24 @@ void ops_fsync(fuse_req_t request, fuse_ino_t id, int datasync, struct fuse_file
 void ops_lseek(fuse_req_t request, fuse_ino_t id, off_t offset, int whence,
                struct fuse_file_info *file);
 
-/* ops_change.c: what changes a project */
+/* ops_attributes.c */
 void ops_setattr(fuse_req_t request, fuse_ino_t id, struct stat *attributes, int which,
                  struct fuse_file_info *file);
+
+/* ops_remove.c */
 void ops_unlink(fuse_req_t request, fuse_ino_t parent, const char *name);
 void ops_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name);
+
+/* ops_make.c */
 void ops_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode);
 void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
                 struct fuse_file_info *file);
 void ops_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_t device);
 void ops_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name);
-void ops_link(fuse_req_t request, fuse_ino_t id, fuse_ino_t parent, const char *name);
+
+/* ops_move.c */
 void ops_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
                 const char *new_name, unsigned flags);
+void ops_link(fuse_req_t request, fuse_ino_t id, fuse_ino_t parent, const char *name);
 
 #endif

@@ -42,7 +42,8 @@ struct picture {
     struct cshm_project project;
     struct census census;
     bool counting;               /* an operation that the census has not seen the end of */
-    const struct cshm_node *own; /* what a request of ours is changing this moment */
+    const struct cshm_node *own; /* what a request of ours is changing this moment ... */
+    const struct cshm_commit *own_commit; /* ... or its operations */
     uint64_t generation;         /* another number: node pointers of before are void */
 
     /* A manifest that was tried and is not shown; guarded by `loading`. */
@@ -122,6 +123,10 @@ void picture_write_end(struct picture *picture); /* after picture_write() */
  */
 int picture_change(struct picture *picture, enum cshm_change_kind kind,
                    const struct cshm_node *node, struct cshm_error *error);
+
+/* The same for operations of any kind (cshm_project_commit). Nodes found before keep their memory. */
+int picture_commit(struct picture *picture, const struct cshm_commit *commit,
+                   struct cshm_error *error);
 
 /*
  * Unpublishes the project, which must be empty (-ENOTEMPTY) or damaged (then its segments go too);

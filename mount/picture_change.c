@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Changing: our own changes of a picture and of what it shows. */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "change.h"
 #include "picture.h"
 #include "picture_internal.h"
 
@@ -45,7 +44,10 @@ static void before_operation(void *context, const struct cshm_operation *operati
 {
     struct picture *picture = context;
     const struct pictures_observer *observer = &picture->all->observer;
-    bool own = place->node && place->node == picture->own;
+    const struct cshm_commit *commit = picture->own_commit;
+    bool own = (place->node && place->node == picture->own) ||
+               (commit && operation >= commit->operations &&
+                operation < commit->operations + commit->count);
     observer->changing(observer->context, picture, operation, place, own);
     picture->counting = true;
     census_before(&picture->census, operation, place);
@@ -67,39 +69,13 @@ void picture_observe(struct picture *picture)
 /* --- Requests -----------------------------------------------------------------------------------
  */
 
-/*
- * The keys from the root to `node`, copied: the change may read the project again and free the tree
- * they stand in. `*path` is one piece of memory, the caller's to free.
- */
-static int path_of(const struct cshm_node *node, struct cshm_text **path, size_t *depth)
-{
-    size_t bytes = 0;
-    *depth = 0;
-    for (const struct cshm_node *n = node; n->parent; n = n->parent) {
-        ++*depth;
-        bytes += n->key.length;
-    }
-    size_t size = (*depth + 1) * sizeof **path;
-    *path = malloc(size + bytes);
-    if (!*path)
-        return -ENOMEM;
-    char *copy = (char *)*path + size;
-    size_t i = *depth;
-    for (const struct cshm_node *n = node; n->parent; n = n->parent) {
-        if (n->key.length > 0)
-            memcpy(copy, n->key.bytes, n->key.length);
-        (*path)[--i] = (struct cshm_text){copy, n->key.length};
-        copy += n->key.length;
-    }
-    return 0;
-}
-
 /* After a change, good or bad; both locks are held. */
 static void settle(struct picture *picture, int result)
 {
     const struct cshm_project *project = &picture->project;
     const struct pictures_observer *observer = &picture->all->observer;
     picture->own = NULL;
+    picture->own_commit = NULL;
     picture->generation++;
     if (result < 0 && result != -ESTALE)
         picture->unsure =
@@ -116,16 +92,27 @@ int picture_change(struct picture *picture, enum cshm_change_kind kind,
 {
     if (picture->closed)
         return cshm_fail(error, -EACCES, "the manifest may not be read");
-    struct cshm_text *path;
-    size_t depth;
-    int result = path_of(node, &path, &depth);
+    /* Copied: the change may free the tree they stand in. */
+    CSHM_AUTO_PATH struct change_path path = {0};
+    int result = change_path_make(node, NULL, &path);
     if (result < 0)
         return cshm_fail(error, result, "out of memory");
-    struct cshm_change change = {.kind = kind, .path = path, .depth = depth};
+    struct cshm_change change = {.kind = kind, .path = path.keys, .depth = path.depth};
     picture->own = node;
     result =
         cshm_project_change(picture->all->store, picture->name, &picture->project, &change, error);
-    free(path);
+    settle(picture, result);
+    return result;
+}
+
+int picture_commit(struct picture *picture, const struct cshm_commit *commit,
+                   struct cshm_error *error)
+{
+    if (picture->closed)
+        return cshm_fail(error, -EACCES, "the manifest may not be read");
+    picture->own_commit = commit;
+    int result =
+        cshm_project_commit(picture->all->store, picture->name, &picture->project, commit, error);
     settle(picture, result);
     return result;
 }

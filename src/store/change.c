@@ -18,6 +18,7 @@
 #include "store/journal.h"
 #include "store/pending.h"
 #include "store/release.h"
+#include "store/segment.h"
 
 enum {
     SMALL_MANIFEST = 64 << 10, /* bytes: written anew at every change, so that the peer sees it */
@@ -289,7 +290,21 @@ static int apply_all(struct commit *commit, struct cshm_operation_place *place)
     return result == 0 ? cshm_release_settle(&commit->release, commit->project->tree) : result;
 }
 
-static int commit_locked(struct commit *commit, struct cshm_operation_place *place)
+/* Names what is made, with the names in a pending file until the commit is done. */
+static int name_made(const struct commit *commit, struct cshm_pending *pending)
+{
+    const struct cshm_commit *what = commit->what;
+    int result = 0;
+    for (size_t i = 0; i < what->made_count && result == 0; i++)
+        result = cshm_pending_add(commit->store, pending, &what->made[i].name, 1);
+    for (size_t i = 0; i < what->made_count && result == 0; i++)
+        result = cshm_segment_link(commit->store, what->made[i].fd, what->made[i].name);
+    return result < 0
+               ? cshm_fail_errno(commit->error, result, "%s: cannot name a segment", commit->name)
+               : 0;
+}
+
+static int apply_and_write(struct commit *commit, struct cshm_operation_place *place)
 {
     int result = apply_all(commit, place);
     if (result < 0)
@@ -301,6 +316,18 @@ static int commit_locked(struct commit *commit, struct cshm_operation_place *pla
         cshm_hands_let_go_of_journal(commit->project);
     }
     cshm_release_finish(&commit->release);
+    return result;
+}
+
+static int commit_locked(struct commit *commit, struct cshm_operation_place *place)
+{
+    struct cshm_pending pending = CSHM_PENDING_NONE;
+    int result = name_made(commit, &pending);
+    if (result == 0)
+        result = apply_and_write(commit, place);
+    if (result < 0) /* it may be in the manifest and still have failed */
+        cshm_pending_abandon(commit->store, &pending);
+    cshm_pending_finish(commit->store, &pending);
     return result;
 }
 

@@ -126,6 +126,16 @@ static int recover_file(struct recovery *recovery, const char *name)
     return result;
 }
 
+void cshm_pending_abandon(const struct cshm_store *store, struct cshm_pending *pending)
+{
+    if (pending->fd < 0)
+        return;
+    cshm_close_fd(&pending->fd);
+    struct recovery recovery = {.store = store};
+    (void)recover_file(&recovery, pending->name); /* what fails is left to whoever comes next */
+    cshm_holders_finish(&recovery.holders);
+}
+
 static bool starts_with(const char *name, const char *prefix)
 {
     return strncmp(name, prefix, strlen(prefix)) == 0;

@@ -28,6 +28,12 @@ int cshm_pending_add(const struct cshm_store *store, struct cshm_pending *pendin
 void cshm_pending_finish(const struct cshm_store *store, struct cshm_pending *pending);
 
 /*
+ * Failed: of the names in the file, those segments that no manifest names are removed, then the
+ * file. Reads the whole registry. The registry lock is held.
+ */
+void cshm_pending_abandon(const struct cshm_store *store, struct cshm_pending *pending);
+
+/*
  * Cleans up after dead writers: their journals are folded (journal.h); of the names in each file
  * nobody has locked, those segments that no manifest names are removed, then the file. A file is
  * obeyed like a manifest: regular, names of the exact form, segments of its own owner only (root's:

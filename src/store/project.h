@@ -234,16 +234,24 @@ struct cshm_change {
 int cshm_project_change(struct cshm_store *store, const char *name, struct cshm_project *project,
                         const struct cshm_change *change, struct cshm_error *error);
 
+/* A segment that has no name yet (cshm_segment_create), complete, with its owner and mode. */
+struct cshm_made {
+    int fd;           /* the caller's */
+    const char *name; /* to get (cshm_segment_name_make): what an operation puts says it, too */
+};
+
 /* Operations that happen together, or not at all. */
 struct cshm_commit {
     const struct cshm_operation *operations;
     size_t count;
+    const struct cshm_made *made; /* what gets its name with them */
+    size_t made_count;
     bool keep_segments; /* they live on under another project: what is not named is not unlinked */
 };
 
 /*
- * The same for any operations. A segment that is put must have its name already (and stand in a
- * pending file until this is done).
+ * The same for any operations. A segment that is put has its name already (and stands in a pending
+ * file until this is done), or is among those that are `made`. -EEXIST: a made one's name is taken.
  */
 int cshm_project_commit(struct cshm_store *store, const char *name, struct cshm_project *project,
                         const struct cshm_commit *commit, struct cshm_error *error);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "change.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/names.h"
+#include "log.h"
+#include "ops.h"
+
+/* --- Running ------------------------------------------------------------------------------------
+ */
+
+static int run_once(struct change *change, change_function *function, void *context)
+{
+    struct picture *picture = change->picture;
+    int result = picture_write(picture);
+    if (result < 0)
+        return result;
+    change->group = sight_directory_node(change->directory);
+    if (picture->closed)
+        result = -EACCES;
+    else
+        result = change->group ? function(change, context) : -ENOENT;
+    picture_write_end(picture);
+    return result;
+}
+
+int change_run(struct daemon *daemon, fuse_req_t request, struct inode *directory,
+               change_function *function, void *context)
+{
+    struct change change = {.daemon = daemon,
+                            .who = fuse_req_ctx(request),
+                            .directory = directory,
+                            .picture = inode_directory(directory)->picture};
+    int result = -ESTALE;
+    for (int attempt = 0; attempt < CHANGE_ATTEMPTS && result == -ESTALE; attempt++)
+        result = run_once(&change, function, context);
+    return result;
+}
+
+int change_told(const struct picture *picture, int result, const struct cshm_error *error)
+{
+    bool expected = result == -ENOENT || result == -ENOTEMPTY || result == -ESTALE;
+    if (result < 0)
+        log_line(expected ? LOG_DEBUG : LOG_ERR, "project %s: %s", picture->name,
+                 error->text[0] ? error->text : strerror(-result));
+    return result;
+}
+
+int change_commit(struct change *change, const struct cshm_commit *commit)
+{
+    struct cshm_error error = {0};
+    return change_told(change->picture, picture_commit(change->picture, commit, &error), &error);
+}
+
+/* --- Names --------------------------------------------------------------------------------------
+ */
+
+int change_path_make(const struct cshm_node *node, const struct cshm_text *key,
+                     struct change_path *out)
+{
+    size_t bytes = key ? key->length : 0;
+    out->depth = key != NULL;
+    for (const struct cshm_node *n = node; n->parent; n = n->parent) {
+        out->depth++;
+        bytes += n->key.length;
+    }
+    size_t size = (out->depth + 1) * sizeof *out->keys;
+    out->keys = malloc(size + bytes);
+    if (!out->keys)
+        return -ENOMEM;
+    char *copy = (char *)out->keys + size;
+    const struct cshm_node *above = node;
+    for (size_t i = out->depth; i-- > 0;) {
+        bool is_child = key && i + 1 == out->depth;
+        struct cshm_text from = is_child ? *key : above->key;
+        if (!is_child)
+            above = above->parent;
+        if (from.length > 0)
+            memcpy(copy, from.bytes, from.length);
+        out->keys[i] = (struct cshm_text){copy, from.length};
+        copy += from.length;
+    }
+    return 0;
+}
+
+void change_path_finish(struct change_path *path)
+{
+    free(path->keys);
+    *path = (struct change_path){0};
+}
+
+int change_new_key(const char *name, char *key, struct cshm_text *out)
+{
+    size_t length = strlen(name);
+    if (length > CSHM_FSNAME_MAX)
+        return -ENAMETOOLONG;
+    if (!cshm_utf8_valid(name, length))
+        return -EILSEQ;
+    if (cshm_fsname_is_hashed(name) || cshm_fsname_decode(name, key, &length) < 0)
+        return -EINVAL;
+    *out = (struct cshm_text){key, length};
+    return 0;
+}
+
+/* --- What is new --------------------------------------------------------------------------------
+ */
+
+void change_owner(const struct change *change, uid_t *uid, gid_t *gid)
+{
+    const struct cshm_project *project = &change->picture->project;
+    bool own = geteuid() == 0 && (project->uid == 0 || project->uid == change->who->uid);
+    *uid = own ? change->who->uid : project->uid;
+    *gid = own ? change->who->gid : project->gid;
+}
+
+int change_resolve(const struct change *change, const char *name, struct fuse_entry_param *out)
+{
+    struct sight sight = {.picture = change->picture,
+                          .node = sight_directory_node(change->directory),
+                          .table = &change->daemon->inodes};
+    memset(out, 0, sizeof *out);
+    return sight.node
+               ? ops_resolve_seen(change->daemon, change->directory, &sight, name, out)
+               : -ENOENT;
+}

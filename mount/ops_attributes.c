@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* Callbacks: setattr, which is chmod, chown, utimens and truncate. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/scope.h"
+#include "ops.h"
+#include "sight.h"
+#include "store/segment.h"
+
+enum {
+    WHICH_OWNER = FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID,
+    WHICH_TIMES = FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME,
+};
+
+static bool changes_owner(const struct stat *now, const struct stat *wanted, int which)
+{
+    return ((which & FUSE_SET_ATTR_UID) && wanted->st_uid != now->st_uid) ||
+           ((which & FUSE_SET_ATTR_GID) && wanted->st_gid != now->st_gid);
+}
+
+static struct timespec time_for(int which, int set, int set_now, struct timespec wanted)
+{
+    if (which & set_now)
+        wanted.tv_nsec = UTIME_NOW;
+    else if (!(which & set))
+        wanted.tv_nsec = UTIME_OMIT;
+    return wanted;
+}
+
+static int set_times(int fd, const struct stat *wanted, int which)
+{
+    if (!(which & WHICH_TIMES))
+        return 0;
+    struct timespec times[2] = {
+        time_for(which, FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW, wanted->st_atim),
+        time_for(which, FUSE_SET_ATTR_MTIME, FUSE_SET_ATTR_MTIME_NOW, wanted->st_mtim),
+    };
+    return futimens(fd, times) < 0 ? -errno : 0;
+}
+
+/*
+ * Of an array: the segment's. The kernel has checked who asks against what we last told it; the
+ * owner is checked again here on the opened segment itself, for the daemon may be root.
+ */
+static int set_array(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                     const struct stat *wanted, int which)
+{
+    const struct inode_array *array = inode_array(inode);
+    uid_t caller = fuse_req_ctx(request)->uid;
+    CSHM_AUTO_FD int fd = -1;
+    int result = cshm_segment_open(daemon->store, array->segment, array->owner, O_RDONLY,
+                                   array->number, &fd);
+    struct stat now;
+    if (result == 0 && fstat(fd, &now) < 0)
+        result = -errno;
+    if (result < 0)
+        return result;
+    bool is_owner = caller == 0 || caller == now.st_uid;
+    bool touches = (which & (FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME_NOW)) != 0;
+    if ((which & FUSE_SET_ATTR_MODE || (which & WHICH_TIMES && !touches)) && !is_owner)
+        return -EPERM;
+    /* A project has one owner, root's projects aside: its directory takes all along. */
+    bool gives = changes_owner(&now, wanted, which);
+    if (gives && (array->owner != 0 || caller != 0))
+        return -EPERM;
+    if (gives && fchown(fd, which & FUSE_SET_ATTR_UID ? wanted->st_uid : (uid_t)-1,
+                        which & FUSE_SET_ATTR_GID ? wanted->st_gid : (gid_t)-1) < 0)
+        return -errno;
+    bool is_link = atomic_load(&daemon->access.mode) == ACCESS_SYMLINK; /* links have no mode */
+    if (which & FUSE_SET_ATTR_MODE && !is_link && fchmod(fd, wanted->st_mode & 0777) < 0)
+        return -errno;
+    return set_times(fd, wanted, which);
+}
+
+/* Of a project's directory: its manifest's, which needs a change of the store. Times are nobody's.
+ */
+static int set_project(const struct stat *now, const struct stat *wanted, int which)
+{
+    bool mode = which & FUSE_SET_ATTR_MODE && (wanted->st_mode & 0777) != (now->st_mode & 0777);
+    return mode || changes_owner(now, wanted, which) ? -EOPNOTSUPP : 0;
+}
+
+static int set_attributes(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                          const struct stat *wanted, int which)
+{
+    struct stat now;
+    double belief;
+    int result = ops_attributes(daemon, request, inode, &now, &belief);
+    if (result < 0)
+        return result;
+    if (which & FUSE_SET_ATTR_SIZE)
+        return -EOPNOTSUPP;
+    if (inode->kind == INODE_ROOT)
+        return which & (FUSE_SET_ATTR_MODE | WHICH_OWNER) ? -EPERM : 0;
+    if (inode->kind == INODE_ARRAY)
+        return set_array(daemon, request, inode, wanted, which);
+    if (inode->kind == INODE_DIRECTORY && inode->parent->kind == INODE_ROOT)
+        return set_project(&now, wanted, which);
+    return 0; /* groups and sidecars: success without effect, tar and cp do it */
+}
+
+void ops_setattr(fuse_req_t request, fuse_ino_t id, struct stat *attributes, int which,
+                 struct fuse_file_info *file)
+{
+    (void)file;
+    struct daemon *daemon = ops_daemon(request);
+    struct inode *inode = inode_from_id(&daemon->inodes, id);
+    struct stat st;
+    double belief;
+    int result = set_attributes(daemon, request, inode, attributes, which);
+    if (result == 0)
+        result = ops_attributes(daemon, request, inode, &st, &belief);
+    if (result < 0)
+        ops_reply_result(request, result);
+    else
+        (void)fuse_reply_attr(request, &st, belief);
+}

@@ -7,8 +7,11 @@
 #include <unistd.h>
 
 #include "base/names.h"
+#include "base/scope.h"
 #include "log.h"
 #include "ops.h"
+#include "store/registry.h"
+#include "store/segment.h"
 
 /* --- Running ------------------------------------------------------------------------------------
  */
@@ -115,6 +118,29 @@ void change_owner(const struct change *change, uid_t *uid, gid_t *gid)
     bool own = geteuid() == 0 && (project->uid == 0 || project->uid == change->who->uid);
     *uid = own ? change->who->uid : project->uid;
     *gid = own ? change->who->gid : project->gid;
+}
+
+int change_segment_make(const struct change *change, uint64_t bytes, mode_t mode,
+                        struct change_segment *out)
+{
+    const struct cshm_store *store = change->daemon->store;
+    uid_t uid;
+    gid_t gid;
+    *out = (struct change_segment){.fd = -1};
+    change_owner(change, &uid, &gid);
+    int result = cshm_segment_name_make(change->picture->name, out->name);
+    if (result == 0)
+        result = cshm_segment_create(store, bytes, &out->fd);
+    if (result == 0)
+        result = cshm_registry_give(out->fd, uid, gid, mode & 0777);
+    if (result < 0)
+        change_segment_finish(out);
+    return result;
+}
+
+void change_segment_finish(struct change_segment *segment)
+{
+    cshm_close_fd(&segment->fd);
 }
 
 int change_resolve(const struct change *change, const char *name, struct fuse_entry_param *out)

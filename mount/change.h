@@ -71,6 +71,22 @@ int change_new_key(const char *name, char *key, struct cshm_text *out);
  */
 void change_owner(const struct change *change, uid_t *uid, gid_t *gid);
 
+/* A segment in the making: nameless, to be named by a commit (cshm_made). */
+struct change_segment {
+    int fd;
+    char name[CSHM_SEGMENT_NAME_SIZE];
+};
+
+/*
+ * One for a new array in this project: zeros, `bytes` long (1 for an empty array), its memory
+ * reserved (-ENOSPC), its owner as change_owner() says, with the permissions in `mode` (umask
+ * applied already: with default_permissions the kernel does that).
+ */
+int change_segment_make(const struct change *change, uint64_t bytes, mode_t mode,
+                        struct change_segment *out);
+void change_segment_finish(struct change_segment *segment);
+#define CSHM_AUTO_SEGMENT __attribute__((cleanup(change_segment_finish)))
+
 /*
  * What `name` is now, in the directory being changed, for the answer to the kernel; out->ino counts
  * as a lookup. 0, -ENOENT, -ENOMEM.

@@ -257,6 +257,62 @@ int cshm_project_commit(struct cshm_store *store, const char *name, struct cshm_
                         const struct cshm_commit *commit, struct cshm_error *error);
 
 /*
+ * Publishes an empty project with this owner (whom only root can choose) and mode. -EEXIST,
+ * -EINVAL and -ENAMETOOLONG (the name), -ETIMEDOUT, -EACCES.
+ */
+int cshm_project_make(struct cshm_store *store, const char *name, uid_t uid, gid_t gid, mode_t mode,
+                      struct cshm_error *error);
+
+/* Who is to have a project. */
+struct cshm_gift {
+    uid_t uid; /* (uid_t)-1: as it is */
+    gid_t gid; /* likewise */
+    bool has_mode;
+    mode_t mode; /* of the manifest */
+};
+
+/*
+ * Gives the project away with all its segments that its owner has (the mode is the manifest's
+ * alone), or changes the manifest's mode. A kill leaves the one owner or the other, with nothing
+ * lost. -ESTALE as for cshm_project_change(), -EPERM, -ETIMEDOUT.
+ */
+int cshm_project_give(struct cshm_store *store, const char *name, struct cshm_project *project,
+                      const struct cshm_gift *gift, struct cshm_error *error);
+
+/*
+ * Renames a project: its manifest; segments keep their names. `to` must not be there (-EEXIST)
+ * unless `replace` (an empty project, else -ENOTEMPTY) or `exchange` (-ENOENT). What was read of
+ * either before is void afterwards. -EINVAL and -ENAMETOOLONG (the name), -ETIMEDOUT.
+ */
+enum cshm_rename { CSHM_RENAME_NEW, CSHM_RENAME_REPLACE, CSHM_RENAME_EXCHANGE };
+int cshm_project_rename(struct cshm_store *store, const char *from, const char *to,
+                        enum cshm_rename how, struct cshm_error *error);
+
+/* Nodes that go from one project to another. */
+struct cshm_transfer {
+    const struct cshm_text *from; /* keys from the root; of depth 0: all there is, and the source
+                                     ends to be a project */
+    size_t from_depth;
+    const struct cshm_text *to; /* the same; of depth 0: it becomes all there is of a project that
+                                   is empty */
+    size_t to_depth;
+    bool exchange; /* what is at `to` goes to `from` */
+    bool link;     /* an array stays and has two names */
+};
+
+/*
+ * Moves (or links) a node with all below it between two projects, which both are brought up to
+ * date first; what is at `to` is replaced (an array by an array, an empty group by a group). No
+ * bytes move and segments keep their names; those that are the source's owner's get the target's
+ * owner where those are two. A kill at any moment leaves the state before or after: what is to
+ * follow the first commit stands in a pending file before it, and whoever recovers does it. Errors
+ * as of cshm_project_commit(); after any, both have to be looked at again (cshm_project_check).
+ */
+int cshm_project_transfer(struct cshm_store *store, const char *from_name,
+                          struct cshm_project *from, const char *to_name, struct cshm_project *to,
+                          const struct cshm_transfer *transfer, struct cshm_error *error);
+
+/*
  * Writes the journal into the manifest and removes it; brings the project up to date first. Nothing
  * to do is 0. To be called within a second of the first change that left journal_bytes, and before
  * the project is let go of. Errors as of cshm_project_change(); the changes are safe in the journal.

@@ -289,7 +289,7 @@ int cshm_project_rename(struct cshm_store *store, const char *from, const char *
                         enum cshm_rename how, struct cshm_error *error);
 
 /* Nodes that go from one project to another. */
-struct cshm_transfer {
+struct cshm_passage {
     const struct cshm_text *from; /* keys from the root; of depth 0: all there is, and the source
                                      ends to be a project */
     size_t from_depth;
@@ -310,7 +310,7 @@ struct cshm_transfer {
  */
 int cshm_project_transfer(struct cshm_store *store, const char *from_name,
                           struct cshm_project *from, const char *to_name, struct cshm_project *to,
-                          const struct cshm_transfer *transfer, struct cshm_error *error);
+                          const struct cshm_passage *passage, struct cshm_error *error);
 
 /*
  * Writes the journal into the manifest and removes it; brings the project up to date first. Nothing

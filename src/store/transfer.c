@@ -27,8 +27,8 @@ int cshm_project_rename(struct cshm_store *store, const char *from, const char *
 
 int cshm_project_transfer(struct cshm_store *store, const char *from_name,
                           struct cshm_project *from, const char *to_name, struct cshm_project *to,
-                          const struct cshm_transfer *transfer, struct cshm_error *error)
+                          const struct cshm_passage *passage, struct cshm_error *error)
 {
-    (void)store, (void)from, (void)to_name, (void)to, (void)transfer;
+    (void)store, (void)from, (void)to_name, (void)to, (void)passage;
     return cshm_fail(error, -EOPNOTSUPP, "%s: not built yet", from_name);
 }

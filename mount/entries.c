@@ -6,6 +6,22 @@
 #include "base/names.h"
 #include "store/segment.h"
 
+static bool ends_in(const char *name, const char *suffix)
+{
+    size_t length = strlen(name);
+    return length >= strlen(suffix) && strcmp(name + length - strlen(suffix), suffix) == 0;
+}
+
+bool entries_names_sidecar(const char *name)
+{
+    return ends_in(name, ENTRIES_META);
+}
+
+bool entries_names_npy(const char *name)
+{
+    return ends_in(name, ENTRIES_NPY) && name[strlen(ENTRIES_NPY)] != '\0';
+}
+
 /* A scalar whose file is too short keeps its file, so that it can be made right. */
 static bool is_short_scalar(const struct picture *picture, const struct cshm_node *array)
 {

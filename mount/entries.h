@@ -14,6 +14,11 @@
 #include "picture.h"
 
 #define ENTRIES_META ".meta"
+#define ENTRIES_NPY  ".npy"
+
+/* Whether the name is one of a sidecar (`.meta` itself too), or of a view. */
+bool entries_names_sidecar(const char *name);
+bool entries_names_npy(const char *name);
 
 /* An array or bare node as it is now. */
 struct entries {

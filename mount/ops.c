@@ -4,7 +4,7 @@
 /*
  * Not here on purpose: access (default_permissions), statx (the kernel then stops asking for birth
  * times), getxattr and its kin (answered ENOSYS once for the mount: ls -l would ask twice a file),
- * write and copy_file_range (passthrough), locks (the kernel's own).
+ * copy_file_range (passthrough), locks (the kernel's own).
  */
 const struct fuse_lowlevel_ops ops_table = {
     .init = ops_init,
@@ -23,6 +23,7 @@ const struct fuse_lowlevel_ops ops_table = {
 
     .open = ops_open,
     .read = ops_read,
+    .write = ops_write,
     .flush = ops_flush,
     .release = ops_release,
     .fsync = ops_fsync,

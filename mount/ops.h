@@ -62,6 +62,8 @@ void ops_fsyncdir(fuse_req_t request, fuse_ino_t id, int datasync, struct fuse_f
 void ops_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file);
 void ops_read(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset,
               struct fuse_file_info *file);
+void ops_write(fuse_req_t request, fuse_ino_t id, const char *bytes, size_t size, off_t offset,
+               struct fuse_file_info *file);
 void ops_flush(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file);
 void ops_release(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file);
 void ops_fsync(fuse_req_t request, fuse_ino_t id, int datasync, struct fuse_file_info *file);

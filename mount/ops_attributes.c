@@ -8,6 +8,7 @@
 #include "ops.h"
 #include "sight.h"
 #include "store/segment.h"
+#include "view.h"
 
 enum {
     WHICH_OWNER = FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID,
@@ -82,8 +83,17 @@ static int set_project(const struct stat *now, const struct stat *wanted, int wh
     return mode || changes_owner(now, wanted, which) ? -EOPNOTSUPP : 0;
 }
 
+static int set_size(struct daemon *daemon, fuse_req_t request, struct inode *inode, off_t size,
+                    const struct fuse_file_info *file)
+{
+    if (inode->kind == INODE_ROOT || inode->kind == INODE_DIRECTORY)
+        return -EISDIR;
+    const struct view *view = view_of(inode);
+    return view->resize ? view->resize(daemon, request, inode, (uint64_t)size, file) : -EINVAL;
+}
+
 static int set_attributes(struct daemon *daemon, fuse_req_t request, struct inode *inode,
-                          const struct stat *wanted, int which)
+                          const struct stat *wanted, int which, const struct fuse_file_info *file)
 {
     struct stat now;
     double belief;
@@ -91,7 +101,9 @@ static int set_attributes(struct daemon *daemon, fuse_req_t request, struct inod
     if (result < 0)
         return result;
     if (which & FUSE_SET_ATTR_SIZE)
-        return -EOPNOTSUPP;
+        result = set_size(daemon, request, inode, wanted->st_size, file);
+    if (result < 0)
+        return result;
     if (inode->kind == INODE_ROOT)
         return which & (FUSE_SET_ATTR_MODE | WHICH_OWNER) ? -EPERM : 0;
     if (inode->kind == INODE_ARRAY)
@@ -104,12 +116,11 @@ static int set_attributes(struct daemon *daemon, fuse_req_t request, struct inod
 void ops_setattr(fuse_req_t request, fuse_ino_t id, struct stat *attributes, int which,
                  struct fuse_file_info *file)
 {
-    (void)file;
     struct daemon *daemon = ops_daemon(request);
     struct inode *inode = inode_from_id(&daemon->inodes, id);
     struct stat st;
     double belief;
-    int result = set_attributes(daemon, request, inode, attributes, which);
+    int result = set_attributes(daemon, request, inode, attributes, which, file);
     if (result == 0)
         result = ops_attributes(daemon, request, inode, &st, &belief);
     if (result < 0)

@@ -90,11 +90,25 @@ void ops_read(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset,
     view_of(inode_from_id(&daemon->inodes, id))->read(daemon, request, size, offset, file);
 }
 
+void ops_write(fuse_req_t request, fuse_ino_t id, const char *bytes, size_t size, off_t offset,
+               struct fuse_file_info *file)
+{
+    struct daemon *daemon = ops_daemon(request);
+    struct inode *inode = inode_from_id(&daemon->inodes, id);
+    const struct view *view = view_of(inode);
+    if (view->write)
+        view->write(daemon, request, inode, bytes, size, offset, file);
+    else
+        ops_reply_result(request, -EBADF);
+}
+
 /* Only opens for writing get here: those for reading are opened without flush. */
 void ops_flush(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
 {
-    (void)id, (void)file;
-    ops_reply_result(request, 0);
+    struct daemon *daemon = ops_daemon(request);
+    struct inode *inode = inode_from_id(&daemon->inodes, id);
+    const struct view *view = view_of(inode);
+    ops_reply_result(request, view->flush ? view->flush(daemon, request, inode, file) : 0);
 }
 
 void ops_release(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
@@ -105,11 +119,14 @@ void ops_release(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
     ops_reply_result(request, 0);
 }
 
-/* Shared memory has nothing behind it. */
+/* Shared memory has nothing behind it, but a writer's size and text are looked at. */
 void ops_fsync(fuse_req_t request, fuse_ino_t id, int datasync, struct fuse_file_info *file)
 {
-    (void)id, (void)datasync, (void)file;
-    ops_reply_result(request, 0);
+    (void)datasync;
+    struct daemon *daemon = ops_daemon(request);
+    struct inode *inode = inode_from_id(&daemon->inodes, id);
+    const struct view *view = view_of(inode);
+    ops_reply_result(request, view->sync ? view->sync(daemon, request, inode, file) : 0);
 }
 
 /* SEEK_HOLE and SEEK_DATA; the kernel answers the others itself. */

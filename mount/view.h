@@ -21,10 +21,49 @@ struct view {
     /* Answers the request. NULL: the kernel never asks (passthrough). */
     void (*read)(struct daemon *daemon, fuse_req_t request, size_t size, off_t offset,
                  const struct fuse_file_info *file);
+    /* Likewise; with DIRECT_IO, so as it was written. NULL: the kernel never asks. */
+    void (*write)(struct daemon *daemon, fuse_req_t request, struct inode *inode, const char *bytes,
+                  size_t size, off_t offset, const struct fuse_file_info *file);
+    /*
+     * A descriptor that was open for writing is closed (there may be more of them), and fsync: what
+     * close(2) and fsync(2) are to say. 0 or negative errno. NULL: nothing to do.
+     */
+    int (*flush)(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                 const struct fuse_file_info *file);
+    int (*sync)(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                const struct fuse_file_info *file);
+    /* truncate(2), or ftruncate(2) of `file`. 0 or negative errno. NULL: -EINVAL. */
+    int (*resize)(struct daemon *daemon, fuse_req_t request, struct inode *inode, uint64_t size,
+                  const struct fuse_file_info *file);
     /* Undoes open. */
     void (*release)(struct daemon *daemon, fuse_req_t request, struct inode *inode,
                     const struct fuse_file_info *file);
 };
+
+/*
+ * Making what is not there yet, one function for each form of file; a new name is in `directory`,
+ * which is not the root. Opens it (`file`; NULL: mknod) and says what it is in `entry`. 0 or
+ * negative errno.
+ */
+int array_create(struct daemon *daemon, fuse_req_t request, struct inode *directory,
+                 const char *name, mode_t mode, struct fuse_file_info *file,
+                 struct fuse_entry_param *entry);
+int sidecar_create(struct daemon *daemon, fuse_req_t request, struct inode *directory,
+                   const char *name, mode_t mode, struct fuse_file_info *file,
+                   struct fuse_entry_param *entry);
+int npy_create(struct daemon *daemon, fuse_req_t request, struct inode *directory, const char *name,
+               mode_t mode, struct fuse_file_info *file, struct fuse_entry_param *entry);
+
+/*
+ * Renaming the array `name` in `from` onto a sidecar or a view: its bytes are what was to be
+ * written there. And renaming a sidecar to anything.
+ */
+int sidecar_take(struct daemon *daemon, fuse_req_t request, struct inode *from, const char *name,
+                 struct inode *to, const char *new_name, unsigned flags);
+int sidecar_rename(struct daemon *daemon, fuse_req_t request, struct inode *from, const char *name,
+                   struct inode *to, const char *new_name, unsigned flags);
+int npy_take(struct daemon *daemon, fuse_req_t request, struct inode *from, const char *name,
+             struct inode *to, const char *new_name, unsigned flags);
 
 extern const struct view view_raw;     /* an array's bytes */
 extern const struct view view_sidecar; /* what is known of it, as text */

@@ -29,6 +29,14 @@ static void touch(struct inode *directory, struct timespec time)
     atomic_store(&inode_directory(directory)->changed, sight_nanoseconds(time));
 }
 
+void difference_entries(struct daemon *daemon, struct inode *directory)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    touch(directory, now);
+    herald_attributes(&daemon->herald, directory);
+}
+
 /* --- Names --------------------------------------------------------------------------------------
  */
 
@@ -289,7 +297,8 @@ void difference_change(struct daemon *daemon, struct picture *picture,
     change_group(daemon, picture, place->group, false);
 }
 
-void difference_segment(struct daemon *daemon, const struct picture *picture, const char *segment)
+void difference_segment(struct daemon *daemon, const struct picture *picture, const char *segment,
+                        bool files_too)
 {
     const struct cshm_node *node = cshm_tree_find_segment(picture->project.tree, segment);
     for (; node; node = node->described->next_holder) {
@@ -300,6 +309,8 @@ void difference_segment(struct daemon *daemon, const struct picture *picture, co
             herald_attributes(&daemon->herald, sidecar);
             inode_drop(&daemon->inodes, sidecar, 1);
         }
+        if (directory && files_too)
+            difference_entries(daemon, directory);
         if (directory)
             inode_drop(&daemon->inodes, directory, 1);
     }

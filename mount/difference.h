@@ -25,9 +25,14 @@ void difference_change(struct daemon *daemon, struct picture *picture,
                        const struct cshm_operation_place *place, bool own);
 
 /*
- * A segment is not what it was: the attributes of the sidecars of all arrays that share it. Under
- * the picture's lock for reading.
+ * A segment is not what it was: the attributes of the sidecars of all arrays that share it, and,
+ * where they may have lost or got back their files, of the directories they are in. Under the
+ * picture's lock for reading.
  */
-void difference_segment(struct daemon *daemon, const struct picture *picture, const char *segment);
+void difference_segment(struct daemon *daemon, const struct picture *picture, const char *segment,
+                        bool files_too);
+
+/* An entry of `directory` came or went without a change of the project. */
+void difference_entries(struct daemon *daemon, struct inode *directory);
 
 #endif

@@ -25,7 +25,7 @@ static int grow(void *array, size_t *capacity, size_t needed, size_t first, size
     return 0;
 }
 
-static int add(struct listing *listing, const char *name, uint64_t number, mode_t type)
+static int add(struct listing *listing, const char *name, const struct listing_entry *entry)
 {
     size_t length = strlen(name) + 1;
     int result = grow(&listing->entries, &listing->capacity, listing->count + 1, FIRST_ENTRIES,
@@ -37,8 +37,9 @@ static int add(struct listing *listing, const char *name, uint64_t number, mode_
         result = -EOVERFLOW;
     if (result < 0)
         return result;
-    listing->entries[listing->count++] = (struct listing_entry){
-        .number = number, .name = (uint32_t)listing->names_length, .type = type};
+    struct listing_entry *added = &listing->entries[listing->count++];
+    *added = *entry;
+    added->name = (uint32_t)listing->names_length;
     memcpy(listing->names + listing->names_length, name, length);
     listing->names_length += length;
     return 0;
@@ -46,10 +47,26 @@ static int add(struct listing *listing, const char *name, uint64_t number, mode_
 
 static int add_dots(struct listing *listing, const struct inode *directory)
 {
-    uint64_t number = inode_number(directory);
-    uint64_t parent = directory->parent ? inode_number(directory->parent) : number;
-    int result = add(listing, ".", number, S_IFDIR);
-    return result < 0 ? result : add(listing, "..", parent, S_IFDIR);
+    struct listing_entry dots = {.number = inode_number(directory), .listed = LISTED_DOTS};
+    int result = add(listing, ".", &dots);
+    if (directory->parent)
+        dots.number = inode_number(directory->parent);
+    return result < 0 ? result : add(listing, "..", &dots);
+}
+
+static int begin(const struct inode *directory, struct listing **out)
+{
+    *out = calloc(1, sizeof **out);
+    return *out ? add_dots(*out, directory) : -ENOMEM;
+}
+
+static int end(struct listing **listing, int result)
+{
+    if (result < 0) {
+        listing_destroy(*listing);
+        *listing = NULL;
+    }
+    return result;
 }
 
 /* --- Of the root --------------------------------------------------------------------------------
@@ -66,93 +83,60 @@ static int add_projects(struct daemon *daemon, struct listing *listing)
         const char *name = projects.names[i];
         if (!picture_is_listed(&daemon->pictures, name))
             continue;
-        uint64_t number = inode_number_hashed(FUSE_ROOT_ID, INODE_DIRECTORY, cshm_text(name));
-        result = add(listing, name, number, S_IFDIR);
+        struct listing_entry project = {
+            .number = inode_number_hashed(FUSE_ROOT_ID, INODE_DIRECTORY, cshm_text(name)),
+            .listed = LISTED_PROJECT,
+            .kind = ENTRY_GROUP,
+        };
+        result = add(listing, name, &project);
     }
     cshm_names_finish(&projects);
     return result;
 }
 
+int listing_of_root(struct daemon *daemon, struct listing **out)
+{
+    int result = begin(&daemon->inodes.root, out);
+    if (result == 0)
+        result = add_projects(daemon, *out);
+    return end(out, result);
+}
+
 /* --- Of a project or group ----------------------------------------------------------------------
  */
 
-struct scene {
-    struct listing *listing;
-    const struct inode *directory;
-    const struct picture *picture;
-    mode_t data_type; /* what arrays are: S_IFREG or S_IFLNK */
-};
-
-static int add_entry(const struct scene *scene, const struct entry *entry, const char *name,
-                     mode_t type)
-{
-    return add(scene->listing, name, sight_number(scene->directory, scene->picture, entry), type);
-}
-
 /* An array is directly followed by its sidecar. */
-static int add_node(const struct scene *scene, struct cshm_node *node)
+static int add_node(struct listing *listing, struct cshm_node *node)
 {
     char name[CSHM_FSNAME_MAX + sizeof ENTRIES_META];
     size_t length = cshm_fsname_encode(node->key, name);
-    struct entry entry = {.node = node, .kind = ENTRY_GROUP};
+    struct listing_entry entry = {.node = node, .listed = LISTED_ENTRY, .kind = ENTRY_GROUP};
     if (node->type == CSHM_NODE_GROUP)
-        return add_entry(scene, &entry, name, S_IFDIR);
-    entries_of(scene->picture, node, &entry.looks);
-    int result = 0;
-    if (entry.looks.data) {
-        entry.kind = ENTRY_DATA;
-        result = add_entry(scene, &entry, name, scene->data_type);
-    }
-    if (result == 0 && entry.looks.sidecar) {
-        entry.kind = ENTRY_SIDECAR;
-        memcpy(name + length, ENTRIES_META, sizeof ENTRIES_META);
-        result = add_entry(scene, &entry, name, S_IFREG);
-    }
-    return result;
+        return add(listing, name, &entry);
+    entry.kind = ENTRY_DATA;
+    int result = node->type == CSHM_NODE_ARRAY ? add(listing, name, &entry) : 0;
+    entry.kind = ENTRY_SIDECAR;
+    memcpy(name + length, ENTRIES_META, sizeof ENTRIES_META);
+    return result < 0 ? result : add(listing, name, &entry);
 }
 
-static int add_nodes(struct daemon *daemon, struct listing *listing, struct inode *directory)
+int listing_of(const struct inode *directory, const struct sight *sight, struct listing **out)
 {
-    struct sight sight;
-    int result = sight_begin(daemon, directory, &sight);
-    if (result < 0)
-        return result;
-    struct scene scene = {
-        .listing = listing,
-        .directory = directory,
-        .picture = sight.picture,
-        .data_type = atomic_load(&daemon->access.mode) == ACCESS_SYMLINK ? S_IFLNK : S_IFREG,
-    };
-    if (entries_has_meta(sight.picture, sight.node)) {
-        struct entry meta = {.node = sight.node, .kind = ENTRY_META};
-        result = add_entry(&scene, &meta, ENTRIES_META, S_IFREG);
+    int result = begin(directory, out);
+    if (result == 0)
+        (*out)->generation = sight->picture->generation;
+    if (result == 0 && entries_has_meta(sight->picture, sight->node)) {
+        struct listing_entry meta = {
+            .node = sight->node, .listed = LISTED_ENTRY, .kind = ENTRY_META};
+        result = add(*out, ENTRIES_META, &meta);
     }
-    for (struct cshm_node *node = sight.node->first; result == 0 && node; node = node->next)
-        result = add_node(&scene, node);
-    sight_end(&sight);
-    return result;
+    for (struct cshm_node *node = sight->node->first; result == 0 && node; node = node->next)
+        result = add_node(*out, node);
+    return end(out, result);
 }
 
-/* --- From outside -------------------------------------------------------------------------------
+/* --- The rest -----------------------------------------------------------------------------------
  */
-
-int listing_create(struct daemon *daemon, struct inode *directory, struct listing **out)
-{
-    struct listing *listing = calloc(1, sizeof *listing);
-    if (!listing)
-        return -ENOMEM;
-    int result = add_dots(listing, directory);
-    if (result == 0 && directory->kind == INODE_ROOT)
-        result = add_projects(daemon, listing);
-    else if (result == 0)
-        result = add_nodes(daemon, listing, directory);
-    if (result < 0) {
-        listing_destroy(listing);
-        return result;
-    }
-    *out = listing;
-    return 0;
-}
 
 void listing_destroy(struct listing *listing)
 {

@@ -49,6 +49,10 @@ int ops_resolve(struct daemon *daemon, fuse_req_t request, struct inode *parent,
 int ops_resolve_seen(struct daemon *daemon, struct inode *directory, const struct sight *sight,
                      const char *name, struct fuse_entry_param *out);
 
+/* The same of an entry that was found in it. */
+int ops_resolve_found(struct daemon *daemon, struct inode *directory, const struct sight *sight,
+                      const struct entry *entry, struct fuse_entry_param *out);
+
 /* ops_directory.c */
 void ops_opendir(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file);
 void ops_readdir(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset,

@@ -113,22 +113,28 @@ static bool array_is_back(struct cshm_node *group, const char *name)
 int ops_resolve_seen(struct daemon *daemon, struct inode *directory, const struct sight *sight,
                      const char *name, struct fuse_entry_param *out)
 {
-    memset(out, 0, sizeof *out);
     struct entry entry;
     entry_find(sight->picture, sight->node, name, &entry);
-    if (entry.kind == ENTRY_NONE)
-        return -ENOENT;
-    struct inode *inode = sight_enter(daemon, directory, sight->picture, &entry);
+    memset(out, 0, sizeof *out);
+    return entry.kind == ENTRY_NONE ? -ENOENT
+                                    : ops_resolve_found(daemon, directory, sight, &entry, out);
+}
+
+int ops_resolve_found(struct daemon *daemon, struct inode *directory, const struct sight *sight,
+                      const struct entry *entry, struct fuse_entry_param *out)
+{
+    memset(out, 0, sizeof *out);
+    struct inode *inode = sight_enter(daemon, directory, sight->picture, entry);
     if (!inode)
         return -ENOMEM;
     /* The same sight, seen from the child. */
     struct sight child = *sight;
-    child.node = entry.node;
-    child.looks = entry.looks;
+    child.node = entry->node;
+    child.looks = entry->looks;
     child.directory = directory;
     int result = sight_attributes(daemon, inode, &child, &out->attr);
     if (result == 0)
-        fill_entry(daemon, inode, !entry.looks.state, out);
+        fill_entry(daemon, inode, !entry->looks.state, out);
     else
         inode_drop(&daemon->inodes, inode, 1);
     return result;

@@ -243,6 +243,8 @@ static void forget_name(struct daemon *daemon, struct inode *inode)
     struct inode *parent = inode_hold_parent(&daemon->inodes, inode);
     if (sight_spell(&daemon->inodes, inode, name))
         herald_entry(&daemon->herald, parent, name, inode);
+    if (parent->kind == INODE_DIRECTORY)
+        difference_entries(daemon, parent);
     inode_drop(&daemon->inodes, parent, 1);
 }
 
@@ -277,13 +279,13 @@ static bool project_of_segment(const char *segment, char out[CSHM_PROJECT_NAME_M
 }
 
 /* The sidecars of all arrays that share the segment, in the project that it was made for. */
-static void see_sidecars(struct daemon *daemon, const char *segment)
+static void see_sidecars(struct daemon *daemon, const char *segment, uint32_t events)
 {
     char project[CSHM_PROJECT_NAME_MAX + 1];
     struct picture *picture =
         project_of_segment(segment, project) ? picture_find(&daemon->pictures, project) : NULL;
     if (picture && picture_read(picture) == 0) {
-        difference_segment(daemon, picture, segment);
+        difference_segment(daemon, picture, segment, (events & ~(uint32_t)IN_ATTRIB) != 0);
         picture_unlock(picture);
     }
     picture_put(picture);
@@ -325,7 +327,7 @@ static void see_memory(struct watch *watch, const struct batch_item *item)
     bool told = was_told_of(daemon, item, arrays, count);
     /* Writing changes no sidecar but by the length, and that is known of an array. */
     if (!told && (count == 0 || item->events & ~(uint32_t)IN_MODIFY))
-        see_sidecars(daemon, item->name);
+        see_sidecars(daemon, item->name, item->events);
     for (size_t i = 0; i < count; i++) {
         if (!told)
             see_array(daemon, arrays[i], item->events);

@@ -2,6 +2,7 @@
 """The kernel believes what it was told for a day, and yet everybody sees every change: exactly that is invalidated."""
 
 import os
+import pathlib
 import pwd
 import re
 import shutil
@@ -76,6 +77,42 @@ def test_a_warm_listing_with_details_asks_nothing_per_entry(talkative):
     assert {"GETXATTR", "LISTXATTR"} & set(asked) == set()
     assert talkative.symlinks or "LOOKUP" not in asked
     assert asked.count("GETATTR") <= asked.count("OPENDIR")
+
+
+def test_a_warm_listing_is_the_kernels_own(talkative):
+    """It keeps the names of a project's directories and only asks to open them."""
+    for _ in range(2):
+        tools.run("find", talkative / "p")
+    quiet(talkative)
+    before = len(requests(talkative))
+    tools.run("find", talkative / "p")
+    quiet(talkative)
+    asked = requests(talkative)[before:]
+    assert asked.count("OPENDIR") >= 2
+    assert not {"READDIR", "READDIRPLUS"} & set(asked)
+
+
+def forget_names():
+    """The kernel drops all it does not use: names and inodes. What it keeps of a listing stays with the open directory."""
+    try:
+        pathlib.Path("/proc/sys/vm/drop_caches").write_text("2\n", encoding="ascii")
+    except PermissionError:
+        pytest.skip("only root can have the kernel forget")
+
+
+def test_a_listing_that_was_kept_is_dropped_when_a_segment_goes_and_comes_whose_name_was_forgotten(mount, place, sample):
+    directory = os.open(mount / "p", os.O_RDONLY)
+    try:
+        assert "a" in os.listdir(mount / "p")
+        forget_names()
+        segment = place.segment("p", "a")
+        content = segment.read_bytes()
+        segment.unlink()
+        mount.eventually(lambda: "a" not in os.listdir(mount / "p"), "the missing array")
+        segment.write_bytes(content)
+        mount.eventually(lambda: "a" in os.listdir(mount / "p"), "the array that came back")
+    finally:
+        os.close(directory)
 
 
 def test_opening_for_reading_is_one_round_trip(talkative):

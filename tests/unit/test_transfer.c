@@ -2,6 +2,8 @@
 /* Nodes that go from one project to another, and whole projects made, renamed and given away. */
 #include "projects.h"
 
+#include <time.h>
+
 #include "store/intent.h"
 
 #define Q_ALONE "q: a=two g g/empty= g/same=two "
@@ -279,6 +281,73 @@ static void a_link_moves_on_and_home(void **state)
     assert_int_equal(take_out(place, "p", "g"), 0);
     assert_int_equal(take_out(place, "p", "a"), 0);
     assert_seen(place, "p: " Q_ALONE "l=one ");
+    assert_nothing_left_over(place);
+}
+
+/* What a manifest still says, its journal may have freed. */
+static void both_names_of_a_link_may_go_before_anything_is_folded(void **state)
+{
+    struct place *place = *state;
+    publish_two(place);
+    assert_int_equal(transfer(place, "g/empty", "l", LINK), 0);
+    struct cshm_project q;
+    load(place, "q", &q);
+    const struct cshm_operation gone = {
+        .kind = CSHM_OPERATION_REMOVE, .path = KEYS(cshm_text("l")), .depth = 1};
+    const struct cshm_commit commit = {.operations = &gone, .count = 1};
+    assert_int_equal(cshm_project_commit(place->store, "q", &q, &commit, NULL), 0);
+    assert_true(q.journal_bytes > 0);
+    assert_int_equal(count_entries(place->shm), 4);
+    assert_int_equal(take_out(place, "p", "g/empty"), 0);
+    assert_int_equal(count_entries(place->shm), 3);
+    assert_int_equal(cshm_project_fold(place->store, "q", &q, NULL), 0);
+    cshm_project_finish(&q);
+    assert_seen(place, "p: a=one g g/same=one " Q_ALONE);
+    assert_nothing_left_over(place);
+}
+
+static void publish_large(struct place *place, const char *name)
+{
+    struct cshm_draft *draft;
+    assert_int_equal(cshm_draft_create(place->store, name, true, &draft, NULL), 0);
+    struct cshm_tree *tree = cshm_draft_tree(draft);
+    char key[200];
+    memset(key, 'k', sizeof key);
+    for (int i = 0; i < 500; i++) {
+        struct cshm_node *group;
+        (void)snprintf(key + 190, 10, "%d", i);
+        assert_int_equal(cshm_tree_add(tree, &tree->root, cshm_text(key), CSHM_NODE_GROUP, &group),
+                         0);
+    }
+    assert_int_equal(cshm_draft_publish(draft, NULL), 0);
+    cshm_draft_destroy(draft);
+}
+
+static void let_it_be_old(struct place *place, const char *name)
+{
+    char path[128];
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = UTIME_NOW}};
+    (void)snprintf(path, sizeof path, "%s/cute-shm.%s.toml", place->root, name);
+    assert_int_equal(clock_gettime(CLOCK_REALTIME, &times[1]), 0);
+    times[1].tv_sec -= 10;
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void what_a_large_manifest_says_is_known_until_it_is_another(void **state)
+{
+    struct place *place = *state;
+    publish(place, "p", false, "one");
+    publish_large(place, "q");
+    assert_int_equal(transfer(place, "g/empty", "l", LINK), 0);
+    assert_int_equal(transfer(place, "a", "m", LINK), 0);
+    let_it_be_old(place, "q");
+    assert_int_equal(take_out(place, "p", "g/empty"), 0); /* now it is known */
+    assert_int_equal(take_out(place, "p", "g"), 0);
+    assert_int_equal(count_entries(place->shm), 2);
+    publish_large(place, "q"); /* without either */
+    assert_int_equal(count_entries(place->shm), 1);
+    let_it_be_old(place, "q");
+    assert_int_equal(take_out(place, "p", "a"), 0);
     assert_nothing_left_over(place);
 }
 
@@ -672,6 +741,8 @@ int main(void)
         TEST(a_replaced_project_goes_without_what_is_linked),
         TEST(what_is_added_to_frees_nothing_that_is_linked),
         TEST(a_link_moves_on_and_home),
+        TEST(both_names_of_a_link_may_go_before_anything_is_folded),
+        TEST(what_a_large_manifest_says_is_known_until_it_is_another),
         TEST(an_empty_project_is_made_once),
         TEST(a_renamed_project_keeps_its_segments),
         TEST(renaming_takes_the_place_of_empty_projects_only),

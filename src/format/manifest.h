@@ -3,6 +3,9 @@
  * The manifest of a project: TOML in the peer's schema (cute-shm 1.2), with what the peer has no
  * place for in an extension document in comment lines that start "#~ ". Pure: text in, tree out and
  * back; whether segments exist or may be used is the store's question. Design: formats, section 2.
+ *
+ * Among the leaf's keys that the peer passes over, `linked = true`: manifests of other projects name
+ * the segment, too, or did once, and are asked before it is freed.
  */
 #ifndef CSHM_FORMAT_MANIFEST_H
 #define CSHM_FORMAT_MANIFEST_H

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/scope.h"
+#include "store/holders.h"
 
 static bool is_shared_place(const char *path)
 {
@@ -80,7 +81,10 @@ int cshm_store_open(const struct cshm_settings *settings, bool create, struct cs
     store->group = settings->group;
     store->root = strdup(settings->root);
     store->shm_dir = strdup(settings->shm_dir);
-    int result = store->root && store->shm_dir ? 0 : cshm_fail(error, -ENOMEM, "out of memory");
+    store->known = cshm_known_create();
+    int result = store->root && store->shm_dir && store->known
+                     ? 0
+                     : cshm_fail(error, -ENOMEM, "out of memory");
     if (result == 0) {
         store->shm_fd = open_directory(store->shm_dir);
         if (store->shm_fd < 0)
@@ -113,6 +117,7 @@ void cshm_store_close(struct cshm_store *store)
         return;
     cshm_close_fd(&store->root_fd);
     cshm_close_fd(&store->shm_fd);
+    cshm_known_destroy(store->known);
     free(store->root);
     free(store->shm_dir);
     free(store);

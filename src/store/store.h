@@ -24,6 +24,7 @@ struct cshm_store {
     mode_t mode; /* of new segments and manifests */
     gid_t group; /* of those; (gid_t)-1: the process's own */
     struct cshm_log log;
+    struct cshm_known *known; /* of holders.h; has a lock of its own */
     /* Of pending.h. The second is set before there are threads, by who cannot watch the registry.
      */
     _Atomic bool recovered;

@@ -101,7 +101,7 @@ static const char everything[] =
     "[c.x.attrs]\n\"odd%FF\" = [1, 2]\n\"{\" = \"{\"\ndeep = [[1.5, inf], []]\n"
     "[c.x.attr_types]\n\"odd%FF\" = \"int8\"\n"
     "[c.raw]\nshm_name = \"cute-shm.p.AAAAAAAAAA\"\nshape = [0]\ndtype = \"uint8\"\n"
-    "declared = false\nrest = 1\nattrs = {}\n"
+    "declared = false\nrest = 1\nlinked = true\nattrs = {}\n"
     "[c.broken]\nshm_name = \"x\"\nshape = [1]\ndtype = \"object\"\nattrs = {}\n";
 
 /* Puts every node of `from` where it is, through the journal's text. */

@@ -232,7 +232,7 @@ static void all_keys_of_a_leaf_are_kept(void **state)
     CSHM_AUTO_TREE struct cshm_tree *tree =
         parse("[x]\n" NAMES "shape = [0, 3]\ndtype = \"|S5\"\nencoding = \"utf-8\"\n"
               "kind = \"vlen-string\"\ntag = \"!bytes ff00\"\nenum = {GREEN = 1, RED = -1}\n"
-              "declared = false\nrest = 3\n[x.attrs]\ns = 1\nt = \"!uint64 18446744073709551615\"\n"
+              "declared = false\nrest = 3\nlinked = true\n[x.attrs]\ns = 1\nt = \"!uint64 18446744073709551615\"\n"
               "[x.attr_types]\ns = \"int16\"\n");
     const struct cshm_node *x = child(&tree->root, "x");
     const struct cshm_description *d = x->described;
@@ -245,6 +245,7 @@ static void all_keys_of_a_leaf_are_kept(void **state)
     assert_true(cshm_text_is(d->detail->enumeration->table.members[0].key, "GREEN"));
     assert_true(d->undeclared);
     assert_true(d->empty_rest);
+    assert_true(d->linked);
     assert_string_equal(x->attributes->type, "int16");
     assert_null(x->attributes->next->type);
     assert_true(cshm_text_is(attribute(x, "t")->string, "!uint64 18446744073709551615"));

@@ -100,6 +100,7 @@ struct inode_sidecar {
     /* Guarded by the table's lock. */
     uint64_t text_hash; /* of the text when `changed` was set; 0: not looked at */
     int64_t changed;    /* nanoseconds */
+    _Atomic(struct manuscript *) manuscript; /* while it is written; guarded by manuscript.c */
     char key[];
 };
 

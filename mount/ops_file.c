@@ -63,6 +63,15 @@ static int gone(struct daemon *daemon, fuse_req_t request, struct inode *inode)
     return tell_stale(pid, name) ? -ENOENT : -ESTALE;
 }
 
+/* Before anybody can ask whether the array was written. */
+static void note_writer(struct daemon *daemon, struct inode *inode,
+                        const struct fuse_file_info *file)
+{
+    bool writes = (file->flags & O_ACCMODE) != O_RDONLY || (file->flags & O_TRUNC);
+    if (writes && inode->kind == INODE_ARRAY)
+        pristine_end(&daemon->pristine, inode_array(inode)->segment);
+}
+
 void ops_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
 {
     struct daemon *daemon = ops_daemon(request);
@@ -71,7 +80,10 @@ void ops_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
     int result = sight_begin(daemon, inode, &sight);
     if (result == 0) {
         result = view_of(inode)->open(daemon, request, inode, &sight, file);
+        note_writer(daemon, inode, file);
         sight_end(&sight);
+    } else if (result == -ENOENT && (inode->kind == INODE_SIDECAR || inode->kind == INODE_META)) {
+        result = view_sidecar_open_draft(daemon, request, inode, file);
     }
     if (result == -ENOENT || result == -ESTALE)
         result = gone(daemon, request, inode);

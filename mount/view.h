@@ -6,6 +6,7 @@
 #ifndef MOUNT_VIEW_H
 #define MOUNT_VIEW_H
 
+#include "base/buffer.h"
 #include "sight.h"
 
 struct view {
@@ -77,6 +78,23 @@ bool view_sidecar_differs(struct daemon *daemon, struct inode *sidecar, const st
 /* Of a sidecar that is open somewhere, whether or not it is still there: what it was when opened.
  */
 bool view_sidecar_last_seen(struct daemon *daemon, const struct inode *sidecar, struct stat *out);
+
+/* The text as it is now. 0 or -ENOMEM. */
+int view_sidecar_render(struct daemon *daemon, const struct sight *sight, struct cshm_buffer *out);
+
+/* Opens a sidecar that is not there yet but being written. -ENOENT: it is not. */
+int view_sidecar_open_draft(struct daemon *daemon, fuse_req_t request, struct inode *sidecar,
+                            struct fuse_file_info *file);
+
+/*
+ * What such a name is, in a directory whose node is `group`, under its picture's lock: -ENOENT:
+ * nothing. out->ino counts as a lookup.
+ */
+int sidecar_resolve_draft(struct daemon *daemon, struct inode *directory, struct cshm_node *group,
+                          const char *name, struct fuse_entry_param *out);
+
+/* Forgets it: it was removed before it was judged. Whether there was one. */
+bool sidecar_remove_draft(struct daemon *daemon, struct inode *directory, const char *name);
 
 /* Of any inode that is no directory. */
 const struct view *view_of(const struct inode *inode);

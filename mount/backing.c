@@ -187,7 +187,19 @@ void backing_touch(struct inode *inode)
     (void)pthread_mutex_unlock(lock_of(inode));
 }
 
-int backing_segment_kept(struct inode *inode, int *fd)
+bool backing_pass_on(struct inode *inode)
+{
+    struct inode_array *array = inode_array(inode);
+    (void)pthread_mutex_lock(lock_of(inode));
+    bool through = array->use && array->use->through > 0;
+    if (through)
+        array->use->touched = true;
+    (void)pthread_mutex_unlock(lock_of(inode));
+    return through;
+}
+
+/* The descriptor of who has it open for writing. */
+static int copy_kept(struct inode *inode, int *fd)
 {
     struct inode_array *array = inode_array(inode);
     (void)pthread_mutex_lock(lock_of(inode));
@@ -206,7 +218,7 @@ int backing_segment(struct daemon *daemon, struct inode *inode, bool writing, in
     const struct inode_array *array = inode_array(inode);
     int result = cshm_segment_open(daemon->store, array->segment, array->owner,
                                    writing ? O_RDWR : O_RDONLY, array->number, fd);
-    return result == -ESTALE ? backing_segment_kept(inode, fd) : result;
+    return result == -ESTALE ? copy_kept(inode, fd) : result;
 }
 
 bool backing_last_seen(struct inode *inode, struct stat *out)

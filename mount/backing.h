@@ -23,7 +23,7 @@
 
 struct backing_wish {
     const struct stat *st; /* of the array now */
-    bool empty;            /* nothing to be read, and the segment's byte is there */
+    bool empty;            /* nothing to be read */
     bool writing;
 };
 
@@ -46,6 +46,9 @@ bool backing_is_through(struct inode *inode);
 /* Its size was changed by who has not opened it. */
 void backing_touch(struct inode *inode);
 
+/* The same of who was the last one through: whether somebody is by now, who will be it then. */
+bool backing_pass_on(struct inode *inode);
+
 /*
  * Before an open for writing is answered, without any lock: gives those a moment who were let in
  * beside the segment in the instant before, for their answers to arrive first.
@@ -57,9 +60,6 @@ void backing_let_pass(struct inode *inode);
  * for writing. `*fd` is the caller's. -ESTALE where there is no way to it any more.
  */
 int backing_segment(struct daemon *daemon, struct inode *inode, bool writing, int *fd);
-
-/* The same only by who has it open for writing. */
-int backing_segment_kept(struct inode *inode, int *fd);
 
 /* While the array is open: its attributes as of the last open. For one whose name is gone. */
 bool backing_last_seen(struct inode *inode, struct stat *out);

@@ -10,6 +10,7 @@
 
 #include "backing.h"
 #include "base/scope.h"
+#include "leaves.h"
 #include "model/fit.h"
 #include "reserve.h"
 #include "store/segment.h"
@@ -25,106 +26,6 @@ struct sizing {
     int fd;                      /* of the segment, O_RDWR */
     bool is_gone;                /* no array of the project has the segment */
 };
-
-/* --- The arrays of a segment --------------------------------------------------------------------
- */
-
-/* The first of them, or NULL. The picture is locked. */
-static struct cshm_node *first_holder(const struct picture *picture, const struct inode *inode)
-{
-    const struct inode_array *array = (const struct inode_array *)inode;
-    const struct cshm_project *project = &picture->project;
-    return project->uid == array->owner ? cshm_tree_find_segment(project->tree, array->segment)
-                                        : NULL;
-}
-
-static bool has_filler(const struct cshm_node *node, const struct stat *st)
-{
-    return st->st_size == 1 && entries_size(node, st) == 0;
-}
-
-/* Whether all of them say what they are to say of a segment like that. */
-static bool is_settled(const struct cshm_node *holder, const struct stat *st, bool through)
-{
-    for (; holder; holder = holder->described->next_holder)
-        if (!cshm_fit_is_settled(holder->described, entries_size(holder, st),
-                                 through && !has_filler(holder, st)))
-            return false;
-    return true;
-}
-
-struct puts {
-    struct cshm_tree *tree; /* of what they are to say */
-    struct cshm_operation *operations;
-    struct change_path *paths;
-    size_t count;
-};
-
-static void puts_finish(struct puts *puts)
-{
-    for (size_t i = 0; puts->paths && i < puts->count; i++)
-        change_path_finish(&puts->paths[i]);
-    free(puts->paths);
-    free(puts->operations);
-    cshm_tree_destroy(puts->tree);
-}
-
-static int puts_begin(struct puts *puts, const struct cshm_node *first)
-{
-    size_t count = 0;
-    for (const struct cshm_node *node = first; node; node = node->described->next_holder)
-        count++;
-    puts->tree = cshm_tree_create();
-    puts->operations = calloc(count, sizeof *puts->operations);
-    puts->paths = calloc(count, sizeof *puts->paths);
-    return puts->tree && puts->operations && puts->paths ? 0 : -ENOMEM;
-}
-
-static int puts_add(struct puts *puts, const struct cshm_node *holder, uint64_t length, bool held)
-{
-    size_t number = puts->count;
-    struct cshm_text key = {(const char *)&number, sizeof number}; /* another one for each */
-    struct cshm_node *node;
-    int result = cshm_tree_add(puts->tree, &puts->tree->root, key, CSHM_NODE_ARRAY, &node);
-    if (result == 0)
-        result = cshm_tree_say(puts->tree, node, holder);
-    if (result == 0 && cshm_tree_fit(puts->tree, node, length, held) == -ENOMEM)
-        result = -ENOMEM; /* what has no dtype stays as it is */
-    if (result == 0)
-        result = change_path_make(holder, NULL, &puts->paths[number]);
-    if (result < 0)
-        return result;
-    puts->operations[puts->count++] = (struct cshm_operation){.kind = CSHM_OPERATION_PUT,
-                                                              .path = puts->paths[number].keys,
-                                                              .depth = puts->paths[number].depth,
-                                                              .node = node};
-    return 0;
-}
-
-/*
- * All of them together: their order, which says whose sidecar has the number after the segment's,
- * stays.
- */
-static int put_all(struct change *change, const struct cshm_node *first, uint64_t length, bool held)
-{
-    CSHM_CLEANUP(puts_finish) struct puts puts = {0};
-    int result = puts_begin(&puts, first);
-    for (const struct cshm_node *node = first; node && result == 0;
-         node = node->described->next_holder)
-        result = puts_add(&puts, node, length, held);
-    struct cshm_commit commit = {.operations = puts.operations, .count = puts.count};
-    return result < 0 ? result : change_commit(change, &commit);
-}
-
-/* Makes them follow a file of that length, if they do not. */
-static int follow(struct change *change, const struct inode *inode, uint64_t length, bool held)
-{
-    const struct cshm_node *first = first_holder(change->picture, inode);
-    for (const struct cshm_node *node = first; node; node = node->described->next_holder)
-        if (!cshm_fit_is_settled(node->described, length, held))
-            return put_all(change, first, length, held);
-    return 0;
-}
 
 /* --- The byte of an empty array -----------------------------------------------------------------
  */
@@ -171,7 +72,7 @@ static int run(struct daemon *daemon, struct sizing *sizing, change_function *fu
 static struct cshm_node *look(const struct change *change, struct sizing *sizing, struct stat *st,
                               int *result)
 {
-    struct cshm_node *node = first_holder(change->picture, sizing->inode);
+    struct cshm_node *node = leaves_first(change->picture, sizing->inode);
     *result = 0;
     if (!node)
         sizing->is_gone = true;
@@ -207,8 +108,8 @@ static void tell_sidecar(struct daemon *daemon, struct inode *inode)
 static int give_filler_back(struct change *change, const struct sizing *sizing,
                             const struct stat *st)
 {
-    int result = follow(change, sizing->inode, 0, false);
-    const struct cshm_node *node = first_holder(change->picture, sizing->inode);
+    int result = leaves_follow(change, sizing->inode, 0, false);
+    const struct cshm_node *node = leaves_first(change->picture, sizing->inode);
     if (result == 0 && node && st->st_size == 0)
         result = set_length_quietly(sizing->fd, st, (off_t)cshm_fit_segment(node->described, 0));
     return result;
@@ -222,12 +123,13 @@ static int follow_locked(struct change *change, void *context)
     const struct cshm_node *node = look(change, sizing, &st, &result);
     if (!node)
         return result;
-    bool through = backing_is_through(sizing->inode);
-    if (has_filler(node, &st))
+    bool through =
+        sizing->last ? backing_pass_on(sizing->inode) : backing_is_through(sizing->inode);
+    if (leaves_have_filler(node, &st))
         return 0;
     if (sizing->last && !through && st.st_size == 0)
         return give_filler_back(change, sizing, &st);
-    return follow(change, sizing->inode, (uint64_t)st.st_size, through);
+    return leaves_follow(change, sizing->inode, (uint64_t)st.st_size, through);
 }
 
 /* Whether there is nothing to do, without keeping anybody from reading. */
@@ -237,8 +139,8 @@ static bool needs_nothing(struct daemon *daemon, struct inode *inode, bool last)
     if (sight_begin(daemon, inode, &sight) < 0)
         return false;
     const struct stat *st = &sight.looks.segment;
-    bool through = backing_is_through(inode);
-    bool settled = is_settled(first_holder(sight.picture, inode), st, through) &&
+    bool through = last ? backing_pass_on(inode) : backing_is_through(inode);
+    bool settled = leaves_are_settled(leaves_first(sight.picture, inode), st, through) &&
                    !(last && !through && st->st_size == 0);
     sight_end(&sight);
     return settled;
@@ -269,8 +171,8 @@ static int set_length(int fd, uint64_t length)
 static int shrink_locked(struct change *change, struct sizing *sizing)
 {
     bool through = backing_is_through(sizing->inode);
-    int result = follow(change, sizing->inode, sizing->size, through);
-    const struct cshm_node *node = first_holder(change->picture, sizing->inode);
+    int result = leaves_follow(change, sizing->inode, sizing->size, through);
+    const struct cshm_node *node = leaves_first(change->picture, sizing->inode);
     if (result < 0)
         return result;
     backing_touch(sizing->inode);
@@ -288,7 +190,8 @@ static int grow_locked(struct change *change, struct sizing *sizing, const struc
         result = cshm_segment_reserve(sizing->fd, filled ? 0 : sizing->size - 1,
                                       filled ? sizing->size : 1);
     if (result == 0)
-        result = follow(change, sizing->inode, sizing->size, backing_is_through(sizing->inode));
+        result =
+            leaves_follow(change, sizing->inode, sizing->size, backing_is_through(sizing->inode));
     if (result < 0)
         (void)set_length(sizing->fd, (uint64_t)before->st_size);
     return result;
@@ -304,11 +207,11 @@ static int resize_locked(struct change *change, void *context)
         return result;
     uint64_t length = entries_size(node, &st);
     if (sizing->size > length)
-        return grow_locked(change, sizing, &st, has_filler(node, &st));
+        return grow_locked(change, sizing, &st, leaves_have_filler(node, &st));
     if (sizing->size < length && !sizing->grow_only)
         return shrink_locked(change, sizing);
-    return follow(change, sizing->inode, length,
-                  backing_is_through(sizing->inode) && !has_filler(node, &st));
+    return leaves_follow(change, sizing->inode, length,
+                         backing_is_through(sizing->inode) && !leaves_have_filler(node, &st));
 }
 
 /* Of a file without a name there is nothing to be written down. */
@@ -323,36 +226,37 @@ static int resize_gone(int fd, uint64_t size, bool grow_only)
     return grow_only ? 0 : set_length(fd, size);
 }
 
-/* Reserves what is to come without showing it yet: it may take a while, and needs no lock. */
-static int reserve_growth(const struct daemon *daemon, const struct sizing *sizing)
+/* Whether memory has to be reserved: what is sized without being written. */
+static bool is_growth(const struct sizing *sizing, const struct stat *st)
 {
-    struct stat st;
-    if (fstat(sizing->fd, &st) < 0)
-        return -errno;
-    uint64_t length = (uint64_t)st.st_size;
-    return sizing->size > length && !sizing->grow_only
-               ? reserve_part(daemon->store, sizing->fd, length, sizing->size - length)
-               : 0;
+    return sizing->size > (uint64_t)st->st_size && !sizing->grow_only;
 }
 
 /* What was reserved behind the end is given back. */
-static void cut_reserve(int fd)
+static void cut_reserve(int fd, const struct stat *before)
 {
-    struct stat st;
-    if (fstat(fd, &st) == 0)
-        (void)set_length(fd, (uint64_t)st.st_size);
+    struct timespec times[2] = {before->st_atim, before->st_mtim};
+    struct stat now;
+    if (fstat(fd, &now) == 0 && set_length(fd, (uint64_t)now.st_size) == 0)
+        (void)futimens(fd, times);
 }
 
+/* Memory is reserved before it is shown and before anything is locked: it may take a while. */
 static int resize(struct daemon *daemon, struct sizing *sizing)
 {
-    int result = reserve_growth(daemon, sizing);
+    struct stat before;
+    if (fstat(sizing->fd, &before) < 0)
+        return -errno;
+    bool grows = is_growth(sizing, &before);
+    uint64_t length = (uint64_t)before.st_size;
+    int result = grows ? reserve_part(daemon->store, sizing->fd, length, sizing->size - length) : 0;
     if (result < 0)
         return result;
     result = run(daemon, sizing, resize_locked);
     if (result == 0 && sizing->is_gone)
         result = resize_gone(sizing->fd, sizing->size, sizing->grow_only);
-    if (result < 0)
-        cut_reserve(sizing->fd);
+    if (result < 0 && grows)
+        cut_reserve(sizing->fd, &before);
     tell_sidecar(daemon, sizing->inode);
     return result;
 }
@@ -393,12 +297,12 @@ static int empty_locked(struct change *change, struct sizing *sizing, const stru
                         const struct stat *st)
 {
     if (entries_size(node, st) > 0 || sizing->file->flags & O_TRUNC) {
-        int result = follow(change, sizing->inode, 0, true);
+        int result = leaves_follow(change, sizing->inode, 0, true);
         return result < 0 ? result : set_length(sizing->fd, 0);
     }
     int result = set_length_quietly(sizing->fd, st, 0);
     if (result == 0)
-        result = follow(change, sizing->inode, 0, true);
+        result = leaves_follow(change, sizing->inode, 0, true);
     if (result < 0)
         (void)set_length_quietly(sizing->fd, st, st->st_size);
     return result;
@@ -434,9 +338,10 @@ static int open_locked(struct change *change, void *context)
     if (result < 0)
         return result;
     /* Found again: the commit may have read the project anew. */
-    node = first_holder(change->picture, sizing->inode);
+    node = leaves_first(change->picture, sizing->inode);
     result = node ? open_now(change, sizing, node) : -ESTALE;
-    if (result < 0 && !backing_is_through(sizing->inode) && fstat(sizing->fd, &st) == 0)
+    /* It failed, or was emptied by who only reads. */
+    if (!backing_is_through(sizing->inode) && fstat(sizing->fd, &st) == 0 && st.st_size == 0)
         (void)give_filler_back(change, sizing, &st);
     return result;
 }

@@ -63,9 +63,8 @@ static int raw_open(struct daemon *daemon, fuse_req_t request, struct inode *ino
     int result = sight_attributes(daemon, inode, sight, &st);
     if (result < 0)
         return result;
-    uint64_t length = entries_size(sight->node, &sight->looks.segment);
     struct backing_wish wish = {.st = &st,
-                                .empty = length < (uint64_t)sight->looks.segment.st_size,
+                                .empty = entries_size(sight->node, &sight->looks.segment) == 0,
                                 .writing = !is_reading(file)};
     result = backing_open(daemon, request, inode, &wish, file);
     if (result < 0)
@@ -125,18 +124,12 @@ static void raw_read(struct daemon *daemon, fuse_req_t request, size_t size, off
         (void)fuse_reply_buf(request, bytes, (size_t)count);
 }
 
-/* close(2) and fsync(2): the size follows what was written. */
+/* The size follows what was written. (At fsync the kernel does not say who is only reading.) */
 static int raw_flush(struct daemon *daemon, fuse_req_t request, struct inode *inode,
                      const struct fuse_file_info *file)
 {
     (void)file;
     return sizing_follow(daemon, request, inode, false);
-}
-
-static int raw_sync(struct daemon *daemon, fuse_req_t request, struct inode *inode,
-                    const struct fuse_file_info *file)
-{
-    return is_reading(file) ? 0 : sizing_follow(daemon, request, inode, false);
 }
 
 /* Of links the kernel resizes and allocates what they lead to. */
@@ -170,7 +163,7 @@ const struct view view_raw = {
     .open_changing = sizing_open,
     .read = raw_read,
     .flush = raw_flush,
-    .sync = raw_sync,
+    .sync = raw_flush,
     .allocate = raw_allocate,
     .resize = raw_resize,
     .release = raw_release,

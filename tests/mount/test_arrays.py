@@ -6,6 +6,7 @@ import fcntl
 import mmap
 import os
 import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -425,18 +426,22 @@ def test_readers_stay_while_an_array_is_emptied_and_filled(p, place):
     assert sidecar(p / "a")["shape"] == [0, 4]
 
 
+OPEN_AGAIN_AND_AGAIN = """
+import os, sys, time
+end = time.monotonic() + 2
+while time.monotonic() < end:
+    fd = os.open(sys.argv[1], getattr(os, sys.argv[2]))
+    assert sys.argv[2] != "O_RDONLY" or os.read(fd, 10) == b""
+    os.close(fd)
+"""
+
+
 def test_openers_of_an_empty_array_never_meet_an_error(empty):
     """The kernel allows one way of opening at a time; whoever reads and writes at once must not notice."""
-
-    def read():
-        for _ in range(300):
-            assert empty.read_bytes() == b""
-
-    def write():
-        for _ in range(60):
-            os.close(os.open(empty, os.O_WRONLY))
-
-    run_together([read, write, read])
+    ways = ["O_WRONLY", "O_RDONLY", "O_RDONLY", "O_RDONLY"]
+    words = [sys.executable, "-c", OPEN_AGAIN_AND_AGAIN, empty]
+    running = [subprocess.Popen([*words, way], stderr=subprocess.PIPE, text=True) for way in ways]
+    assert [process.communicate()[1] for process in running] == [""] * 4
 
 
 # --- the rest of the table ------------------------------------------------------------------------------------------------------
@@ -598,6 +603,16 @@ def test_only_root_gives_an_array_away_and_only_in_his_own_project(p, place):
     assert refusal(lambda: users.other_stranger.run(lambda: os.truncate(hers / "a", 0))) == "EACCES"
     os.chown(hers / "a", users.STRANGER, users.STRANGER)  # nothing is given
     assert place.segment("hers", "a").stat().st_size == 96
+
+
+def test_in_roots_project_an_array_may_be_given_to_a_group_of_its_owners(p, place):
+    place.load("public", place.files / "sample.h5", "--mode=0644").succeeded()
+    array = p.parent / "public/a"
+    wait_until(array.exists, "the project")
+    os.chown(array, users.STRANGER, 0)
+    assert refusal(lambda: users.stranger.run(lambda: os.chown(array, -1, users.NOBODY))) == "EPERM"
+    users.stranger.run(lambda: os.chown(array, -1, users.STRANGER))
+    assert place.segment("public", "a").stat().st_gid == users.STRANGER
 
 
 def test_du_counts_memory_really_used(p, place):

@@ -144,6 +144,7 @@ int manuscript_open(struct daemon *daemon, struct inode *inode,
         set_of_inode(inode, m);
     } else if (m->version == m->judged) {
         m->draft = start->draft;
+        m->author = start->author;
         result = begin_anew(daemon, m, start->text);
     }
     if (result == 0) {
@@ -173,13 +174,14 @@ struct manuscript *manuscript_join(struct inode *inode, bool truncate)
 /* --- Judging ------------------------------------------------------------------------------------
  */
 
-static struct sidecar_text as_sidecar(const struct manuscript *m, const char *bytes, size_t length)
+static struct sidecar_text as_sidecar(const struct manuscript *m, const char *bytes, size_t length,
+                                      const struct sidecar_author *author)
 {
     return (struct sidecar_text){.directory = m->inode->parent,
                                  .key = inode_name(m->inode),
                                  .is_meta = m->inode->kind == INODE_META,
                                  .text = {bytes, length},
-                                 .author = &m->author,
+                                 .author = author,
                                  .is_new = m->draft};
 }
 
@@ -193,7 +195,8 @@ static int judge_locked(struct daemon *daemon, struct manuscript *m, bool is_las
     CSHM_AUTO_FREE char *copy = due ? malloc(length + 1) : NULL;
     if (copy && length > 0)
         memcpy(copy, m->bytes, length);
-    struct sidecar_text text = as_sidecar(m, copy, length);
+    const struct sidecar_author author = m->author;
+    struct sidecar_text text = as_sidecar(m, copy, length, &author);
     (void)pthread_mutex_unlock(&lock);
     if (!due)
         return 0;

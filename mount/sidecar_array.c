@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -233,8 +234,13 @@ static int grow(struct judgement *j, struct cshm_node *node, const struct presen
         result = cshm_segment_reserve(fd, 0, node->described->bytes);
     if (result < 0)
         return result;
+    bool pristine = pristine_holds(&j->change->daemon->pristine, name, &present->segment);
     node->described->segment = name;
     result = commit_resizing(j, node, NULL);
+    if (result == 0)
+        (void)snprintf(j->grown, sizeof j->grown, "%s", name);
+    if (result == 0 && pristine)
+        pristine_note(&j->change->daemon->pristine, name, fd);
     if (result < 0)
         (void)!ftruncate(fd, present->segment.st_size);
     return result;

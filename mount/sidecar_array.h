@@ -17,9 +17,10 @@ struct judgement {
 
     /* Under the picture's lock, anew at each attempt. */
     struct change *change;
-    struct cshm_node *node; /* what it is the sidecar of; NULL: nothing yet */
-    uint64_t remark;        /* whose (remark.h); 0: nobody's */
-    struct cshm_error told; /* why it is refused */
+    struct cshm_node *node;             /* what it is the sidecar of; NULL: nothing yet */
+    uint64_t remark;                    /* whose (remark.h); 0: nobody's */
+    struct cshm_error told;             /* why it is refused */
+    char grown[CSHM_SEGMENT_NAME_SIZE]; /* segment that has another length now; "": none */
 };
 
 int judge_array(struct judgement *judgement);

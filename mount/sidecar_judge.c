@@ -10,7 +10,7 @@
 #include "model/declare.h"
 #include "sidecar_array.h"
 
-enum { LONG_TEXT = 1 << 20 };
+enum { LONG_TEXT = 1 << 20, INODES_OF_SEGMENT = 8 };
 
 /* Long ones one after the other: each takes ten times its length, and anybody may write them. */
 static pthread_mutex_t parsing_long = PTHREAD_MUTEX_INITIALIZER; /* taken alone */
@@ -160,6 +160,17 @@ static void tell(const struct sidecar_text *text, const struct cshm_error *error
              error->text);
 }
 
+/* Who waited for the sidecar to be closed may look at the array's length next. */
+static void tell_length(struct daemon *daemon, const char *segment)
+{
+    struct inode *arrays[INODES_OF_SEGMENT];
+    size_t count = inode_find_arrays(&daemon->inodes, segment, arrays, INODES_OF_SEGMENT);
+    for (size_t i = 0; i < count; i++) {
+        herald_now(&daemon->herald, arrays[i]);
+        inode_drop(&daemon->inodes, arrays[i], 1);
+    }
+}
+
 int sidecar_judge(struct daemon *daemon, const struct sidecar_text *text)
 {
     CSHM_AUTO_TREE struct cshm_tree *scratch = cshm_tree_create();
@@ -174,5 +185,7 @@ int sidecar_judge(struct daemon *daemon, const struct sidecar_text *text)
         remark_set(&daemon->remarks, j.remark, NULL);
     else if (j.remark != 0 && result == -EINVAL && j.told.text[0] && !text->source)
         remark_set(&daemon->remarks, j.remark, j.told.text);
+    if (result == 0 && j.grown[0])
+        tell_length(daemon, j.grown);
     return result;
 }

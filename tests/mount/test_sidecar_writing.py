@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Sidecars are written like files: by shells, editors, languages and tools, and what is bad changes nothing."""
 
+import ctypes
 import errno
 import os
 import shutil
@@ -10,9 +11,10 @@ import tomllib
 import numpy as np
 import pytest
 
-from support import tools
+from support import h5, tools, users
 from support.waiting import wait_until
 
+NOREPLACE, EXCHANGE = 1, 2
 GOOD = '[array]\ndtype = "float64"\nshape = [1000, 3]\n'
 
 
@@ -470,6 +472,64 @@ def test_a_killed_daemon_leaves_nothing_of_what_is_not_closed(unstarted, place, 
     mount.stop()
 
 
+def test_made_anew_by_who_removed_the_array(p):
+    os.unlink(p / "a")
+    (p / "a.meta").write_text(GOOD)
+    assert read(p / "a.meta")["array"]["shape"] == [1000, 3]
+    assert (p / "a").exists()
+
+
+@pytest.mark.parametrize("name", ["a.meta", "new.meta", ".meta", "b/deep/.meta"])
+def test_chmod_chown_and_utimens_of_what_is_written(p, name):
+    fd = os.open(p / name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o644)
+    os.write(fd, b'[attrs]\nx = 1\n' if name != "new.meta" else GOOD.encode())
+    os.fchmod(fd, 0o640)
+    os.utime(fd, (1, 2))
+    os.fchown(fd, os.getuid() if os.fstat(fd).st_uid == os.getuid() else -1, -1)
+    os.close(fd)
+    os.utime(p / name, (1, 2))
+    assert read(p / name).get("attrs", {"x": 1}) == {"x": 1}
+
+
+def test_cp_a_of_sidecars(p, place):
+    for name in ("a.meta", "b/.meta", ".meta", "b/b1.meta"):
+        tools.silent("cp", "-a", p / name, place.files / "copy")
+        before = read(p / name)
+        tools.silent("cp", "-a", place.files / "copy", p / name)
+        assert read(p / name) == before
+
+
+def test_many_writers_and_readers_at_once(p):
+    allowed = {errno.EINVAL, errno.ENOENT, errno.ESTALE, errno.EEXIST}
+    wrong = []
+
+    def work(number):
+        for turn in range(60):
+            try:
+                name = p / f"s{turn % 3}.meta"
+                if number == 0 and turn % 7 == 0:
+                    os.unlink(p / f"s{turn % 3}")
+                elif number == 1:
+                    text = name.read_text()
+                    assert text == "" or "dtype" in text, text
+                elif number == 2 and turn % 5 == 0:
+                    os.unlink(name)
+                else:
+                    name.write_text(f'[array]\ndtype = "int8"\nshape = [4]\n[attrs]\nn = {number}\n')
+            except OSError as error:
+                if error.errno not in allowed:
+                    wrong.append(error)
+            except AssertionError as error:
+                wrong.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong, wrong[:3]
+
+
 # --- dtype and shape against the file's size --------------------------------------------------------------------------
 
 
@@ -530,6 +590,18 @@ def test_an_undeclared_array_is_declared(raw, place):
     eventually(lambda: "z.meta" in os.listdir(raw))
 
 
+def test_all_arrays_that_share_an_empty_segment_follow(mount, place):
+    with h5.writing(place.files / "shared.h5") as file:
+        file["e"] = np.zeros((0, 2), "f4")
+        file["f"] = file["e"]
+    place.load("q", place.files / "shared.h5").succeeded()
+    mount.eventually(lambda: (mount / "q").is_dir(), "the project")
+    (mount / "q/e.meta").write_text('[array]\ndtype = "int8"\nshape = [16]\n')
+    assert read(mount / "q/e.meta")["array"]["shape"] == [16]
+    assert read(mount / "q/f.meta")["array"]["shape"] == [2, 2]
+    assert (mount / "q/f").is_symlink() or (mount / "q/f").stat().st_size == 16
+
+
 def test_no_room(mount, p, place):
     text = '[array]\ndtype = "float64"\nshape = [1000000, 1000000]\n'
     assert refusal(lambda: (p / "x.meta").write_text(text)) == "ENOSPC"
@@ -586,6 +658,41 @@ def test_renaming_it_onto_another_writes_that(p):
     os.rename(p / "a.meta", p / "x.meta")
     wait_until(lambda: read(p / "x.meta")["array"]["shape"] == [3, 4], "the text")
     assert read(p / "a.meta")["attrs"] == read(p / "x.meta")["attrs"] == {"units": "m"}
+
+
+def rename(source, target, flags):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(-100, os.fsencode(source), -100, os.fsencode(target), flags) < 0:
+        raise OSError(ctypes.get_errno(), "renameat2")
+
+
+def test_noreplace_and_exchange(p):
+    os.rename(p / "one.meta", p / "t")
+    assert refusal(lambda: rename(p / "t", p / "a.meta", NOREPLACE)) == "EEXIST"
+    assert refusal(lambda: rename(p / "a.meta", p / "t", NOREPLACE)) == "EEXIST"
+    assert refusal(lambda: rename(p / "a.meta", p / "one.meta", NOREPLACE)) == "EEXIST"
+    for one, other in (("t", "a.meta"), ("a.meta", "t"), ("a.meta", "one.meta")):
+        assert refusal(lambda one=one, other=other: rename(p / one, p / other, EXCHANGE)) == "EINVAL"
+    rename(p / "a.meta", p / "new", NOREPLACE)
+    assert (p / "new").read_text() == (p / "a.meta").read_text()
+    assert read(p / "a.meta")["attrs"] == {"units": "m"}
+
+
+def test_renames_that_make_no_sense(p):
+    assert refusal(lambda: os.rename(p / "a", p / "one.meta")) == "EINVAL"  # numbers are no text
+    assert refusal(lambda: os.rename(p / "a.meta", p / "a")) == "EINVAL"  # the text in place of the numbers
+    assert refusal(lambda: os.rename(p / "a.meta", p / "x.npy")) == "EINVAL"
+    assert refusal(lambda: os.rename(p / "a.meta", p / "b")) in ("EISDIR", "ENOTDIR")
+    assert refusal(lambda: os.rename(p / "a.meta", p / "b.meta")) == "EISDIR"
+    assert (p / "a").exists() and read(p / "a.meta")["attrs"] == {"units": "m"}
+
+
+def test_a_text_moved_into_another_group(p):
+    os.rename(p / "a.meta", p / "b/text")
+    (p / "x.meta").write_text('[array]\ndtype = "int64"\nshape = [3, 4]\n')
+    os.rename(p / "b/text", p / "x.meta")
+    wait_until(lambda: read(p / "x.meta").get("attrs") == {"units": "m"}, "the text")
+    assert "text" not in os.listdir(p / "b")
 
 
 # --- editors ----------------------------------------------------------------------------------------------------------
@@ -700,8 +807,6 @@ def test_kill_at_any_moment_leaves_the_state_before_or_after(unstarted, place, s
 def test_another_users_undeclared_array_is_not_declared(raw, place, access):
     if not access.as_root:
         pytest.skip("one user only")
-    from support import users
-
     (raw / "x").write_bytes(b"12345678")
     os.chmod(raw / "x", 0o600)
     os.chmod(place.manifest_path("p"), 0o777)
@@ -717,3 +822,28 @@ def test_another_users_undeclared_array_is_not_declared(raw, place, access):
     assert users.nobody.run(attempt) == errno.EACCES
     assert users.nobody.run(lambda: (raw / "mine.meta").write_text('[array]\ndtype = "int8"\nshape = [3]\n')) > 0
     assert place.segment("p", "mine").stat().st_uid == users.nobody.uid
+
+
+def test_another_users_sidecar_is_neither_read_nor_written_by_renaming(mount, p, place, access):
+    if not access.as_root:
+        pytest.skip("one user only")
+    os.chmod(place.manifest_path("p"), 0o777)
+    wait_until(lambda: p.stat().st_mode & 0o777 == 0o777, "the mode")
+
+    def attempt(act):
+        try:
+            act()
+        except OSError as error:
+            return error.errno
+        return 0
+
+    def write_own():
+        (p / "own.meta").write_text('[array]\ndtype = "int8"\nshape = [2]\n')
+        os.rename(p / "own.meta", p / "text")
+
+    assert users.nobody.run(lambda: attempt(lambda: os.rename(p / "a.meta", p / "leak"))) == errno.EACCES
+    assert users.nobody.run(lambda: attempt(write_own)) == 0
+    assert users.nobody.run(lambda: attempt(lambda: os.rename(p / "text", p / "a.meta"))) == errno.EACCES
+    assert users.nobody.run(lambda: attempt(lambda: (p / "a.meta").write_text(""))) == errno.EACCES
+    assert place.segment("p", "own").stat().st_uid == place.segment("p", "text").stat().st_uid == users.nobody.uid
+    assert read(p / "a.meta")["attrs"] == {"units": "m"}

@@ -6,7 +6,14 @@
  * open registers the segment, all others use the same id, and the last release lets go of it: kept
  * longer, an id would hold the memory of a removed segment and serve the bytes of a replaced one.
  * The kernel drops its use of an id before it sends RELEASE, so a new registration after the last
- * release meets no old one. Our descriptor is closed as soon as it is registered.
+ * release meets no old one.
+ *
+ * An empty array's segment has a byte that is not the array's, so who only reads it is let in
+ * beside the segment, with DIRECT_IO. While anybody is through to the segment the kernel refuses
+ * that (EIO; the other way round it is allowed): then everybody goes through, and the byte is away.
+ *
+ * Our descriptor is closed as soon as it is registered, but of who writes one is kept: a file that
+ * has lost its name meanwhile can still be resized.
  */
 #ifndef MOUNT_BACKING_H
 #define MOUNT_BACKING_H
@@ -14,14 +21,45 @@
 #include "daemon.h"
 #include "inode.h"
 
+struct backing_wish {
+    const struct stat *st; /* of the array now */
+    bool empty;            /* nothing to be read */
+    bool writing;
+};
+
 /*
- * Counts an open of the array and tells the kernel its id in `file`; NULL: it is empty, and opened
- * without. `st` is of its segment now.
+ * Counts an open of the array and tells the kernel in `file` how. Whether it is through to the
+ * segment: 1; beside it (only where it is empty): 0; or negative errno.
  */
 int backing_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
-                 const struct stat *st, struct fuse_file_info *file);
+                 const struct backing_wish *wish, struct fuse_file_info *file);
 
-void backing_release(fuse_req_t request, struct inode *inode);
+/*
+ * Undoes it; `through` is what backing_open() said. True when nobody is through any more to an
+ * array whose size may be another one than it was.
+ */
+bool backing_release(fuse_req_t request, struct inode *inode, bool through);
+
+/* Whether anybody is through to the segment. */
+bool backing_is_through(struct inode *inode);
+
+/* Its size was changed by who has not opened it. */
+void backing_touch(struct inode *inode);
+
+/* The same of who was the last one through: whether somebody is by now, who will be it then. */
+bool backing_pass_on(struct inode *inode);
+
+/*
+ * Before an open for writing is answered, without any lock: gives those a moment who were let in
+ * beside the segment in the instant before, for their answers to arrive first.
+ */
+void backing_let_pass(struct inode *inode);
+
+/*
+ * The segment itself, O_RDWR if `writing`, by its name, or where that is gone by who has it open
+ * for writing. `*fd` is the caller's. -ESTALE where there is no way to it any more.
+ */
+int backing_segment(struct daemon *daemon, struct inode *inode, bool writing, int *fd);
 
 /* While the array is open: its attributes as of the last open. For one whose name is gone. */
 bool backing_last_seen(struct inode *inode, struct stat *out);

@@ -34,8 +34,14 @@ static int run_once(struct change *change, change_function *function, void *cont
 int change_run(struct daemon *daemon, fuse_req_t request, struct inode *directory,
                change_function *function, void *context)
 {
+    return change_run_for(daemon, fuse_req_ctx(request), directory, function, context);
+}
+
+int change_run_for(struct daemon *daemon, const struct fuse_ctx *who, struct inode *directory,
+                   change_function *function, void *context)
+{
     struct change change = {.daemon = daemon,
-                            .who = fuse_req_ctx(request),
+                            .who = who,
                             .directory = directory,
                             .picture = inode_directory(directory)->picture};
     int result = -ESTALE;

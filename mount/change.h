@@ -36,6 +36,10 @@ typedef int change_function(struct change *change, void *context);
 int change_run(struct daemon *daemon, fuse_req_t request, struct inode *directory,
                change_function *function, void *context);
 
+/* The same on behalf of somebody who is not asking this moment. */
+int change_run_for(struct daemon *daemon, const struct fuse_ctx *who, struct inode *directory,
+                   change_function *function, void *context);
+
 /*
  * Commits (store/project.h). Between change_run()'s lock and its end, any number of times: each is
  * a commit of its own. Afterwards nodes found before may be out of the tree (their memory stays). A

@@ -14,6 +14,8 @@
 #include "inode.h"
 #include "libfuse.h"
 #include "picture.h"
+#include "pristine.h"
+#include "remark.h"
 #include "store/store.h"
 #include "watch.h"
 
@@ -49,6 +51,8 @@ struct daemon {
     struct folder folder;
     struct root_count root;
     struct handles handles;
+    struct remarks remarks;
+    struct pristine pristine;
 };
 
 #endif

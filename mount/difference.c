@@ -278,11 +278,53 @@ static void change_name(struct daemon *daemon, struct picture *picture,
     inode_drop(&daemon->inodes, directory, 1);
 }
 
+/* Whether an array is put that has its file, and a sidecar or none, as before. */
+static bool is_put_alike(const struct cshm_operation *operation, const struct cshm_node *node)
+{
+    if (!node || operation->kind != CSHM_OPERATION_PUT)
+        return false;
+    const char *before = segment_of(node);
+    const char *after = segment_of(operation->node);
+    return before && after && strcmp(before, after) == 0 && !node->problem &&
+           !operation->node->problem &&
+           node->described->undeclared == operation->node->described->undeclared;
+}
+
+/*
+ * Its size, or what its sidecar says: no name is another one now. Whoever resizes it himself knows
+ * its attributes.
+ */
+static void change_array(struct daemon *daemon, const struct picture *picture,
+                         const struct cshm_node *node, bool own)
+{
+    struct inode *directory = directory_of(daemon, picture, node->parent);
+    if (!directory)
+        return;
+    struct inode *sidecar = inode_find(&daemon->inodes, INODE_SIDECAR, directory, node->key);
+    if (sidecar) {
+        herald_attributes(&daemon->herald, sidecar);
+        inode_drop(&daemon->inodes, sidecar, 1);
+    }
+    struct inode *arrays[INODES_OF_SEGMENT];
+    size_t count =
+        own ? 0 : inode_find_arrays(&daemon->inodes, segment_of(node), arrays, INODES_OF_SEGMENT);
+    for (size_t i = 0; i < count; i++) {
+        herald_attributes(&daemon->herald, arrays[i]);
+        inode_drop(&daemon->inodes, arrays[i], 1);
+    }
+    change_sums(daemon, directory);
+    inode_drop(&daemon->inodes, directory, 1);
+}
+
 void difference_change(struct daemon *daemon, struct picture *picture,
                        const struct cshm_operation *operation,
                        const struct cshm_operation_place *place, bool own)
 {
     const struct cshm_node *node = place->node;
+    if (is_put_alike(operation, node)) {
+        change_array(daemon, picture, node, own);
+        return;
+    }
     if (node && operation->kind == CSHM_OPERATION_PUT) {
         change_text(daemon, picture, node);
         if (node->type != CSHM_NODE_GROUP)

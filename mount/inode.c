@@ -32,8 +32,10 @@ static void inode_free(struct inode *inode)
         picture_put(inode_directory(inode)->picture);
     if (inode->kind == INODE_ARRAY && inode_array(inode)->key != own_key(inode_array(inode)))
         free(inode_array(inode)->key);
-    if (inode->kind == INODE_ARRAY)
+    if (inode->kind == INODE_ARRAY && inode_array(inode)->use) { /* open at the session's end */
+        cshm_close_fd(&inode_array(inode)->use->fd);
         free(inode_array(inode)->use);
+    }
     free(inode);
 }
 

@@ -80,7 +80,11 @@ struct inode_array {
 struct inode_use {
     int backing_id;
     unsigned opens;
-    struct stat last; /* as of the last open, for descriptors that outlive the name */
+    unsigned through;       /* of them: whose bytes are the segment's own */
+    int fd;                 /* of the segment, once it was opened for writing; or -1 */
+    bool touched;           /* it was, or was emptied: its size has to be looked at in the end */
+    struct timespec beside; /* when somebody was last let in beside the segment */
+    struct stat last;       /* as of the last open, for descriptors that outlive the name */
 };
 
 struct inode_directory {
@@ -100,6 +104,7 @@ struct inode_sidecar {
     /* Guarded by the table's lock. */
     uint64_t text_hash; /* of the text when `changed` was set; 0: not looked at */
     int64_t changed;    /* nanoseconds */
+    _Atomic(struct manuscript *) manuscript; /* while it is written; guarded by manuscript.c */
     char key[];
 };
 

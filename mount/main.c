@@ -61,6 +61,8 @@ static int daemon_init(struct daemon *daemon, const struct options *options,
     (void)pthread_mutex_init(&daemon->root.lock, NULL);
     ghosts_init(&daemon->ghosts, &daemon->inodes);
     handles_init(&daemon->handles);
+    remarks_init(&daemon->remarks);
+    pristine_init(&daemon->pristine);
     if (inode_table_init(&daemon->inodes) < 0 ||
         pictures_init(&daemon->pictures, daemon->store, &observer) < 0)
         return cshm_fail(error, -ENOMEM, "out of memory");
@@ -83,6 +85,8 @@ static void daemon_finish(struct daemon *daemon)
         pictures_finish(&daemon->pictures);
     if (daemon->shm_path) {
         handles_finish(&daemon->handles);
+        remarks_finish(&daemon->remarks);
+        pristine_finish(&daemon->pristine);
         (void)pthread_mutex_destroy(&daemon->root.lock);
         access_finish(&daemon->access);
     }

@@ -27,6 +27,7 @@ const struct fuse_lowlevel_ops ops_table = {
     .flush = ops_flush,
     .release = ops_release,
     .fsync = ops_fsync,
+    .fallocate = ops_fallocate,
     .lseek = ops_lseek,
 
     .setattr = ops_setattr,

@@ -71,8 +71,14 @@ void ops_write(fuse_req_t request, fuse_ino_t id, const char *bytes, size_t size
 void ops_flush(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file);
 void ops_release(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file);
 void ops_fsync(fuse_req_t request, fuse_ino_t id, int datasync, struct fuse_file_info *file);
+void ops_fallocate(fuse_req_t request, fuse_ino_t id, int mode, off_t offset, off_t length,
+                   struct fuse_file_info *file);
 void ops_lseek(fuse_req_t request, fuse_ino_t id, off_t offset, int whence,
                struct fuse_file_info *file);
+
+/* Opens it as ops_open() does; under no lock. -ENOENT and -ESTALE: it is no more. */
+int ops_open_inode(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                   struct fuse_file_info *file);
 
 /* ops_attributes.c */
 void ops_setattr(fuse_req_t request, fuse_ino_t id, struct stat *attributes, int which,

@@ -4,10 +4,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "backing.h"
 #include "base/scope.h"
 #include "ops.h"
 #include "sight.h"
-#include "store/segment.h"
 #include "view.h"
 
 enum {
@@ -42,6 +42,17 @@ static int set_times(int fd, const struct stat *wanted, int which)
 }
 
 /*
+ * A project has one owner, and its directory takes all along; in root's everybody has his own
+ * arrays, and may give them to a group of his (the kernel has looked whether it is one).
+ */
+static bool may_give(const struct inode_array *array, uid_t caller, const struct stat *now,
+                     const struct stat *wanted, int which)
+{
+    bool keeps_user = !(which & FUSE_SET_ATTR_UID) || wanted->st_uid == now->st_uid;
+    return array->owner == 0 && (caller == 0 || (caller == now->st_uid && keeps_user));
+}
+
+/*
  * Of an array: the segment's. The kernel has checked who asks against what we last told it; the
  * owner is checked again here on the opened segment itself, for the daemon may be root.
  */
@@ -51,8 +62,7 @@ static int set_array(struct daemon *daemon, fuse_req_t request, struct inode *in
     const struct inode_array *array = inode_array(inode);
     uid_t caller = fuse_req_ctx(request)->uid;
     CSHM_AUTO_FD int fd = -1;
-    int result = cshm_segment_open(daemon->store, array->segment, array->owner, O_RDONLY,
-                                   array->number, &fd);
+    int result = backing_segment(daemon, inode, false, &fd);
     struct stat now;
     if (result == 0 && fstat(fd, &now) < 0)
         result = -errno;
@@ -62,9 +72,8 @@ static int set_array(struct daemon *daemon, fuse_req_t request, struct inode *in
     bool touches = (which & (FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME_NOW)) != 0;
     if ((which & FUSE_SET_ATTR_MODE || (which & WHICH_TIMES && !touches)) && !is_owner)
         return -EPERM;
-    /* A project has one owner, root's projects aside: its directory takes all along. */
     bool gives = changes_owner(&now, wanted, which);
-    if (gives && (array->owner != 0 || caller != 0))
+    if (gives && !may_give(array, caller, &now, wanted, which))
         return -EPERM;
     if (gives && fchown(fd, which & FUSE_SET_ATTR_UID ? wanted->st_uid : (uid_t)-1,
                         which & FUSE_SET_ATTR_GID ? wanted->st_gid : (gid_t)-1) < 0)

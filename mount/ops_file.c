@@ -7,9 +7,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "backing.h"
 #include "base/scope.h"
 #include "ops.h"
-#include "store/segment.h"
 #include "view.h"
 
 /*
@@ -63,16 +63,46 @@ static int gone(struct daemon *daemon, fuse_req_t request, struct inode *inode)
     return tell_stale(pid, name) ? -ENOENT : -ESTALE;
 }
 
+/* Before anybody can ask whether the array was written. */
+static void note_writer(struct daemon *daemon, struct inode *inode,
+                        const struct fuse_file_info *file)
+{
+    bool writes = (file->flags & O_ACCMODE) != O_RDONLY || (file->flags & O_TRUNC);
+    if (writes && inode->kind == INODE_ARRAY)
+        pristine_end(&daemon->pristine, inode_array(inode)->segment);
+}
+
+static int open_seen(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                     struct fuse_file_info *file)
+{
+    const struct view *view = view_of(inode);
+    struct sight sight;
+    int result = sight_begin(daemon, inode, &sight);
+    if (result < 0)
+        return result;
+    result = view->open(daemon, request, inode, &sight, file);
+    note_writer(daemon, inode, file);
+    sight_end(&sight);
+    return result > 0 ? view->open_changing(daemon, request, inode, file) : result;
+}
+
+int ops_open_inode(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                   struct fuse_file_info *file)
+{
+    bool writing = (file->flags & O_ACCMODE) != O_RDONLY;
+    int result = open_seen(daemon, request, inode, file);
+    if (result == -ENOENT && (inode->kind == INODE_SIDECAR || inode->kind == INODE_META))
+        result = view_sidecar_open_draft(daemon, request, inode, file);
+    if (result == 0 && inode->kind == INODE_ARRAY && writing)
+        backing_let_pass(inode);
+    return result;
+}
+
 void ops_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
 {
     struct daemon *daemon = ops_daemon(request);
     struct inode *inode = inode_from_id(&daemon->inodes, id);
-    struct sight sight;
-    int result = sight_begin(daemon, inode, &sight);
-    if (result == 0) {
-        result = view_of(inode)->open(daemon, request, inode, &sight, file);
-        sight_end(&sight);
-    }
+    int result = ops_open_inode(daemon, request, inode, file);
     if (result == -ENOENT || result == -ESTALE)
         result = gone(daemon, request, inode);
     else
@@ -129,21 +159,32 @@ void ops_fsync(fuse_req_t request, fuse_ino_t id, int datasync, struct fuse_file
     ops_reply_result(request, view->sync ? view->sync(daemon, request, inode, file) : 0);
 }
 
-/* SEEK_HOLE and SEEK_DATA; the kernel answers the others itself. */
+void ops_fallocate(fuse_req_t request, fuse_ino_t id, int mode, off_t offset, off_t length,
+                   struct fuse_file_info *file)
+{
+    struct daemon *daemon = ops_daemon(request);
+    struct inode *inode = inode_from_id(&daemon->inodes, id);
+    const struct view *view = view_of(inode);
+    int result = offset < 0 || length <= 0 ? -EINVAL : -EOPNOTSUPP;
+    if (result == -EOPNOTSUPP && view->allocate)
+        result =
+            view->allocate(daemon, request, inode, mode, (uint64_t)offset, (uint64_t)length, file);
+    ops_reply_result(request, result);
+}
+
+/*
+ * SEEK_HOLE and SEEK_DATA; the kernel answers the others itself. The one byte of an empty array's
+ * segment never counts: who could ask of it was let in beside the segment.
+ */
 void ops_lseek(fuse_req_t request, fuse_ino_t id, off_t offset, int whence,
                struct fuse_file_info *file)
 {
-    (void)file;
     struct daemon *daemon = ops_daemon(request);
     struct inode *inode = inode_from_id(&daemon->inodes, id);
-    if (inode->kind != INODE_ARRAY) {
-        ops_reply_result(request, -EINVAL);
-        return;
-    }
-    const struct inode_array *array = inode_array(inode);
     CSHM_AUTO_FD int fd = -1;
-    int result = cshm_segment_open(daemon->store, array->segment, array->owner, O_RDONLY,
-                                   array->number, &fd);
+    int result = inode->kind == INODE_ARRAY ? backing_segment(daemon, inode, false, &fd) : -EINVAL;
+    if (result == 0 && view_raw_is_empty(daemon, inode, file))
+        result = -ENXIO;
     off_t found = result < 0 ? -1 : lseek(fd, offset, whence);
     if (found < 0)
         ops_reply_result(request, result < 0 ? result : -errno);

@@ -8,6 +8,7 @@
 
 #include "backing.h"
 #include "base/names.h"
+#include "manuscript.h"
 #include "ops.h"
 #include "sight.h"
 #include "view.h"
@@ -115,9 +116,9 @@ int ops_resolve_seen(struct daemon *daemon, struct inode *directory, const struc
 {
     struct entry entry;
     entry_find(sight->picture, sight->node, name, &entry);
-    memset(out, 0, sizeof *out);
-    return entry.kind == ENTRY_NONE ? -ENOENT
-                                    : ops_resolve_found(daemon, directory, sight, &entry, out);
+    if (entry.kind == ENTRY_NONE)
+        return sidecar_resolve_draft(daemon, directory, sight->node, name, out);
+    return ops_resolve_found(daemon, directory, sight, &entry, out);
 }
 
 int ops_resolve_found(struct daemon *daemon, struct inode *directory, const struct sight *sight,
@@ -231,11 +232,13 @@ static int attributes_of_gone(struct daemon *daemon, fuse_req_t request, struct 
         out->st_nlink = 0;
         return 0;
     }
+    bool is_sidecar = inode->kind == INODE_SIDECAR || inode->kind == INODE_META;
+    if (is_sidecar && manuscript_draft_attributes(inode, out))
+        return 0;
     if (inode->kind == INODE_SIDECAR &&
         ghost_seen(&daemon->ghosts, inode->parent, inode_name(inode), fuse_req_ctx(request)->pid,
                    out))
         return 0;
-    bool is_sidecar = inode->kind == INODE_SIDECAR || inode->kind == INODE_META;
     if (is_sidecar && view_sidecar_last_seen(daemon, inode, out)) {
         out->st_nlink = 0;
         return 0;

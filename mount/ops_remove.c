@@ -9,7 +9,9 @@
 #include "base/scope.h"
 #include "change.h"
 #include "ops.h"
+#include "sidecar_remove.h"
 #include "sight.h"
+#include "view.h"
 
 /*
  * Removes an array's data. Its sidecar goes along and leaves a ghost: `*ghost` is what that looks
@@ -30,42 +32,24 @@ static int remove_data(const struct inode *directory, struct picture *picture,
                            .st_mtim = picture->project.changed,
                            .st_ctim = picture->project.changed};
     struct cshm_error error = {0};
-    return change_told(picture, picture_change(picture, CSHM_REMOVE_ARRAY, entry->node, &error), &error);
+    return change_told(picture, picture_change(picture, CSHM_REMOVE_ARRAY, entry->node, &error),
+                       &error);
 }
 
-/* Removing a sidecar drops what it says; of what has no data it is all there is. */
-static int remove_sidecar(struct picture *picture, const struct entry *entry)
-{
-    struct cshm_error error = {0};
-    if (!entry->looks.data)
-        return change_told(picture, picture_change(picture, CSHM_REMOVE_ARRAY, entry->node, &error),
-                    &error);
-    if (!entry->node->attributes)
-        return 0;
-    return change_told(picture, picture_change(picture, CSHM_REMOVE_ATTRIBUTES, entry->node, &error),
-                &error);
-}
-
-/* What stays of a `.meta` (kind, where it came from, why it is broken) is not the user's to remove.
- */
-static int remove_meta(struct picture *picture, const struct cshm_node *group)
-{
-    struct cshm_error error = {0};
-    if (!group->attributes)
-        return 0;
-    return change_told(picture, picture_change(picture, CSHM_REMOVE_ATTRIBUTES, group, &error), &error);
-}
-
-static int unlink_found(const struct inode *directory, struct picture *picture,
+static int unlink_found(struct daemon *daemon, struct inode *directory, struct picture *picture,
                         const struct entry *entry, bool *haunted, struct stat *ghost)
 {
+    struct change change = {.daemon = daemon,
+                            .directory = directory,
+                            .picture = picture,
+                            .group = sight_directory_node(directory)};
     switch (entry->kind) {
     case ENTRY_DATA:
         return remove_data(directory, picture, entry, haunted, ghost);
     case ENTRY_SIDECAR:
-        return remove_sidecar(picture, entry);
+        return sidecar_remove(&change, entry);
     case ENTRY_META:
-        return remove_meta(picture, entry->node);
+        return sidecar_remove_meta(&change);
     case ENTRY_GROUP:
         return -EISDIR;
     default:
@@ -98,7 +82,8 @@ static void leave_ghost(struct daemon *daemon, struct inode *directory, const ch
         inode_drop(&daemon->inodes, sidecar, 1);
 }
 
-static int try_unlink(struct inode *directory, const char *name, bool *haunted, struct stat *ghost)
+static int try_unlink(struct daemon *daemon, struct inode *directory, const char *name,
+                      bool *haunted, struct stat *ghost)
 {
     struct picture *picture = inode_directory(directory)->picture;
     int result = picture_write(picture);
@@ -109,7 +94,7 @@ static int try_unlink(struct inode *directory, const char *name, bool *haunted, 
     *haunted = false;
     if (group)
         entry_find(picture, group, name, &entry);
-    result = unlink_found(directory, picture, &entry, haunted, ghost);
+    result = unlink_found(daemon, directory, picture, &entry, haunted, ghost);
     picture_write_end(picture);
     return result;
 }
@@ -123,13 +108,15 @@ static int unlink_in(struct daemon *daemon, fuse_req_t request, struct inode *di
     int result;
     unsigned attempt = 0;
     do
-        result = try_unlink(directory, name, &haunted, &ghost);
+        result = try_unlink(daemon, directory, name, &haunted, &ghost);
     while (result == -ESTALE && attempt++ < CHANGE_ATTEMPTS);
     struct cshm_text stem = stem_of(name);
     if (result == 0 && haunted)
         leave_ghost(daemon, directory, name, pid, &ghost);
     else if (result == -ENOENT && stem.length > 0 &&
              ghost_lay(&daemon->ghosts, directory, stem, pid))
+        result = 0;
+    else if (result == -ENOENT && sidecar_remove_draft(daemon, directory, name))
         result = 0;
     return result;
 }

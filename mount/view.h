@@ -6,6 +6,7 @@
 #ifndef MOUNT_VIEW_H
 #define MOUNT_VIEW_H
 
+#include "base/buffer.h"
 #include "sight.h"
 
 struct view {
@@ -14,10 +15,14 @@ struct view {
                       struct stat *out);
     /*
      * Makes an open file: sets file->fh and how the kernel is to treat it. Called under a sight for
-     * file->flags, which the kernel has checked against owner and mode. 0 or negative errno.
+     * file->flags, which the kernel has checked against owner and mode. 0 or negative errno; 1:
+     * something has to be changed for it, by open_changing().
      */
     int (*open)(struct daemon *daemon, fuse_req_t request, struct inode *inode,
                 const struct sight *sight, struct fuse_file_info *file);
+    /* Likewise, without a sight. NULL where open() never says 1. */
+    int (*open_changing)(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                         struct fuse_file_info *file);
     /* Answers the request. NULL: the kernel never asks (passthrough). */
     void (*read)(struct daemon *daemon, fuse_req_t request, size_t size, off_t offset,
                  const struct fuse_file_info *file);
@@ -32,6 +37,9 @@ struct view {
                  const struct fuse_file_info *file);
     int (*sync)(struct daemon *daemon, fuse_req_t request, struct inode *inode,
                 const struct fuse_file_info *file);
+    /* fallocate(2). 0 or negative errno. NULL: -EOPNOTSUPP. */
+    int (*allocate)(struct daemon *daemon, fuse_req_t request, struct inode *inode, int mode,
+                    uint64_t offset, uint64_t length, const struct fuse_file_info *file);
     /* truncate(2), or ftruncate(2) of `file`. 0 or negative errno. NULL: -EINVAL. */
     int (*resize)(struct daemon *daemon, fuse_req_t request, struct inode *inode, uint64_t size,
                   const struct fuse_file_info *file);
@@ -77,6 +85,27 @@ bool view_sidecar_differs(struct daemon *daemon, struct inode *sidecar, const st
 /* Of a sidecar that is open somewhere, whether or not it is still there: what it was when opened.
  */
 bool view_sidecar_last_seen(struct daemon *daemon, const struct inode *sidecar, struct stat *out);
+
+/* The text as it is now. 0 or -ENOMEM. */
+int view_sidecar_render(struct daemon *daemon, const struct sight *sight, struct cshm_buffer *out);
+
+/* Opens a sidecar that is not there yet but being written. -ENOENT: it is not. */
+int view_sidecar_open_draft(struct daemon *daemon, fuse_req_t request, struct inode *sidecar,
+                            struct fuse_file_info *file);
+
+/*
+ * What such a name is, in a directory whose node is `group`, under its picture's lock: -ENOENT:
+ * nothing. out->ino counts as a lookup.
+ */
+int sidecar_resolve_draft(struct daemon *daemon, struct inode *directory, struct cshm_node *group,
+                          const char *name, struct fuse_entry_param *out);
+
+/* Forgets it: it was removed before it was judged. Whether there was one. */
+bool sidecar_remove_draft(struct daemon *daemon, struct inode *directory, const char *name);
+
+/* Whether a file was opened when the array was empty, and it still is. */
+bool view_raw_is_empty(struct daemon *daemon, struct inode *inode,
+                       const struct fuse_file_info *file);
 
 /* Of any inode that is no directory. */
 const struct view *view_of(const struct inode *inode);

@@ -2,12 +2,19 @@
 /* An array as a file of its raw bytes: by passthrough, or as a symbolic link to its segment. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backing.h"
+#include "base/scope.h"
+#include "sizing.h"
 #include "view.h"
 
-enum { HANDLE_EMPTY = 0, HANDLE_BACKED = 1 };
+/* file->fh of who is through to the segment; of who is beside it, the inode. */
+enum { HANDLE_THROUGH = 1 };
+
+enum { READ_MOST = 1 << 20 };
 
 static int raw_attributes(struct daemon *daemon, struct inode *inode, const struct sight *sight,
                           struct stat *out)
@@ -32,53 +39,132 @@ static int raw_attributes(struct daemon *daemon, struct inode *inode, const stru
     return 0;
 }
 
+static bool is_reading(const struct fuse_file_info *file)
+{
+    return (file->flags & O_ACCMODE) == O_RDONLY;
+}
+
+/* Whether the byte of an empty array has to go first, or all there is. */
+static bool has_to_change(const struct sight *sight, const struct fuse_file_info *file)
+{
+    if (file->flags & O_TRUNC)
+        return true;
+    return !is_reading(file) && cshm_node_is_empty_array(sight->node) &&
+           !sight->node->described->empty_rest &&
+           entries_size(sight->node, &sight->looks.segment) == 0;
+}
+
 static int raw_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
                     const struct sight *sight, struct fuse_file_info *file)
 {
-    /* Resizing comes with its own change of the manifest; until then nothing may be cut short. */
-    if (file->flags & O_TRUNC)
-        return -EOPNOTSUPP;
-    bool reading = (file->flags & O_ACCMODE) == O_RDONLY;
-    if (entries_size(sight->node, &sight->looks.segment) == 0) {
-        /* The segment has a byte that is not the array's: no passthrough to it. */
-        if (!reading)
-            return -EOPNOTSUPP;
-        file->direct_io = 1;
-        file->fh = HANDLE_EMPTY;
-    } else {
-        file->fh = HANDLE_BACKED;
-    }
+    if (has_to_change(sight, file))
+        return 1;
     struct stat st;
     int result = sight_attributes(daemon, inode, sight, &st);
-    if (result == 0)
-        result = backing_open(daemon, request, inode, &st, file->fh == HANDLE_BACKED ? file : NULL);
     if (result < 0)
         return result;
-    file->noflush = reading;
+    struct backing_wish wish = {.st = &st,
+                                .empty = entries_size(sight->node, &sight->looks.segment) == 0,
+                                .writing = !is_reading(file)};
+    result = backing_open(daemon, request, inode, &wish, file);
+    if (result < 0)
+        return result;
+    file->fh = result ? HANDLE_THROUGH : (uint64_t)(uintptr_t)inode;
+    file->noflush = is_reading(file);
     return 0;
+}
+
+/* The length as it is shown now; of what is no more 0. */
+static uint64_t length_of(struct daemon *daemon, struct inode *inode)
+{
+    struct sight sight;
+    if (sight_begin(daemon, inode, &sight) < 0)
+        return 0;
+    uint64_t length = entries_size(sight.node, &sight.looks.segment);
+    sight_end(&sight);
+    return length;
+}
+
+bool view_raw_is_empty(struct daemon *daemon, struct inode *inode,
+                       const struct fuse_file_info *file)
+{
+    return file->fh != HANDLE_THROUGH && length_of(daemon, inode) == 0;
+}
+
+/* What is there by now of an array that was empty when it was opened, up to `size` bytes. */
+static ssize_t read_beside(struct daemon *daemon, struct inode *inode, void *bytes, size_t size,
+                           off_t offset)
+{
+    uint64_t length = length_of(daemon, inode);
+    if (length <= (uint64_t)offset)
+        return 0;
+    CSHM_AUTO_FD int fd = -1;
+    int result = backing_segment(daemon, inode, false, &fd);
+    if (result < 0)
+        return result;
+    size_t left = length - (uint64_t)offset < size ? (size_t)(length - (uint64_t)offset) : size;
+    ssize_t count = pread(fd, bytes, left, offset);
+    return count < 0 ? -errno : count;
 }
 
 static void raw_read(struct daemon *daemon, fuse_req_t request, size_t size, off_t offset,
                      const struct fuse_file_info *file)
 {
-    /* Only an empty array is read through here. */
-    (void)daemon, (void)size, (void)offset;
-    if (file->fh == HANDLE_EMPTY)
-        (void)fuse_reply_buf(request, NULL, 0);
-    else
+    if (file->fh == HANDLE_THROUGH) { /* the kernel never asks */
         (void)fuse_reply_err(request, EIO);
+        return;
+    }
+    size_t room = size < READ_MOST ? size : READ_MOST;
+    CSHM_AUTO_FREE char *bytes = malloc(room ? room : 1);
+    struct inode *inode = (struct inode *)(uintptr_t)file->fh;
+    ssize_t count = bytes ? read_beside(daemon, inode, bytes, room, offset) : -ENOMEM;
+    if (count < 0)
+        (void)fuse_reply_err(request, (int)-count);
+    else
+        (void)fuse_reply_buf(request, bytes, (size_t)count);
+}
+
+/* The size follows what was written. (At fsync the kernel does not say who is only reading.) */
+static int raw_flush(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                     const struct fuse_file_info *file)
+{
+    (void)file;
+    return sizing_follow(daemon, request, inode, false);
+}
+
+/* Of links the kernel resizes and allocates what they lead to. */
+static int raw_allocate(struct daemon *daemon, fuse_req_t request, struct inode *inode, int mode,
+                        uint64_t offset, uint64_t length, const struct fuse_file_info *file)
+{
+    (void)file;
+    return sizing_allocate(daemon, request, inode, mode, offset, length);
+}
+
+static int raw_resize(struct daemon *daemon, fuse_req_t request, struct inode *inode, uint64_t size,
+                      const struct fuse_file_info *file)
+{
+    (void)file;
+    return atomic_load(&daemon->access.mode) == ACCESS_SYMLINK
+               ? -EOPNOTSUPP
+               : sizing_resize(daemon, request, inode, size);
 }
 
 static void raw_release(struct daemon *daemon, fuse_req_t request, struct inode *inode,
                         const struct fuse_file_info *file)
 {
-    (void)daemon, (void)file;
-    backing_release(request, inode);
+    /* The kernel drops what goes wrong here; the next who writes makes it right. */
+    if (backing_release(request, inode, file->fh == HANDLE_THROUGH))
+        (void)sizing_follow(daemon, request, inode, true);
 }
 
 const struct view view_raw = {
     .attributes = raw_attributes,
     .open = raw_open,
+    .open_changing = sizing_open,
     .read = raw_read,
+    .flush = raw_flush,
+    .sync = raw_flush,
+    .allocate = raw_allocate,
+    .resize = raw_resize,
     .release = raw_release,
 };

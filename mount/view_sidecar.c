@@ -15,6 +15,7 @@
 #include "base/buffer.h"
 #include "base/text.h"
 #include "format/sidecar.h"
+#include "manuscript.h"
 #include "view.h"
 
 /*
@@ -45,7 +46,7 @@ static const char *user_name(uid_t uid, char out[64])
     return out;
 }
 
-static int render(const struct sight *sight, struct cshm_buffer *out)
+int view_sidecar_render(struct daemon *daemon, const struct sight *sight, struct cshm_buffer *out)
 {
     const struct picture *picture = sight->picture;
     const struct cshm_project *project = &picture->project;
@@ -71,6 +72,9 @@ static int render(const struct sight *sight, struct cshm_buffer *out)
             facts.reason = project->why.text;
         }
     }
+    char remark[REMARK_SIZE];
+    if (remark_get(&daemon->remarks, picture->name, sight->node, remark))
+        facts.remark = remark;
     return cshm_sidecar_render(project->tree, sight->node, &facts, out);
 }
 
@@ -107,13 +111,14 @@ static int measure(struct daemon *daemon, struct inode *inode, const struct sigh
 {
     struct inode_meta *meta = inode->kind == INODE_META ? inode_meta(inode) : NULL;
     pthread_mutex_t *lock = &daemon->inodes.lock;
-    uint64_t generation = sight->picture->generation;
+    /* Both only grow. */
+    uint64_t generation = sight->picture->generation + atomic_load(&daemon->remarks.changes);
     CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
     (void)pthread_mutex_lock(lock);
     bool known = meta && meta->generation == generation;
     if (!known) {
         (void)pthread_mutex_unlock(lock);
-        int result = render(sight, &text);
+        int result = view_sidecar_render(daemon, sight, &text);
         if (result < 0)
             return result;
         (void)pthread_mutex_lock(lock);
@@ -142,7 +147,8 @@ static bool was_told_otherwise(struct daemon *daemon, struct inode *inode,
 bool view_sidecar_differs(struct daemon *daemon, struct inode *inode, const struct sight *sight)
 {
     CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
-    return render(sight, &text) < 0 || was_told_otherwise(daemon, inode, &text);
+    return view_sidecar_render(daemon, sight, &text) < 0 ||
+           was_told_otherwise(daemon, inode, &text);
 }
 
 /* --- The view -----------------------------------------------------------------------------------
@@ -154,6 +160,7 @@ static int sidecar_attributes(struct daemon *daemon, struct inode *inode, const 
     int result = measure(daemon, inode, sight, out);
     if (result < 0)
         return result;
+    (void)manuscript_attributes(inode, out);
     mode_t mode = sight->picture->project.mode;
     if (sight->looks.has_segment) {
         mode = sight->looks.segment.st_mode;
@@ -171,34 +178,20 @@ static void destroy_handle(struct handle *handle)
     free(handle); /* its first member */
 }
 
-static int sidecar_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
-                        const struct sight *sight, struct fuse_file_info *file)
+/* For reading: the text as it is now. */
+static int open_text(struct daemon *daemon, struct inode *inode, struct cshm_text text,
+                     const struct stat *st, struct fuse_file_info *file)
 {
-    (void)request;
-    /* Writing comes with the change it makes. */
-    if ((file->flags & O_ACCMODE) != O_RDONLY || (file->flags & O_TRUNC))
-        return -EOPNOTSUPP;
-    CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
-    int result = render(sight, &text);
-    if (result < 0)
-        return result;
-    /* Who copies it asks for its length next (the kernel has no lock on it while it is opened). */
-    if (was_told_otherwise(daemon, inode, &text))
-        herald_now(&daemon->herald, inode);
-    struct stat st;
-    result = sight_attributes(daemon, inode, sight, &st);
-    if (result < 0)
-        return result;
     struct text_handle *handle = malloc(sizeof *handle + text.length);
     if (!handle)
         return -ENOMEM;
     atomic_init(&handle->references, 1);
     handle->inode = inode;
-    handle->last = st;
+    handle->last = *st;
     handle->length = text.length;
     if (text.length > 0)
         memcpy(handle->bytes, text.bytes, text.length);
-    result =
+    int result =
         handle_add(&daemon->handles, &handle->handle, sizeof *handle + text.length, destroy_handle);
     if (result < 0) {
         free(handle);
@@ -210,15 +203,112 @@ static int sidecar_open(struct daemon *daemon, fuse_req_t request, struct inode 
     return 0;
 }
 
+static void give(struct manuscript *manuscript, struct fuse_file_info *file)
+{
+    file->fh = (uint64_t)(uintptr_t)&manuscript->handle;
+    file->direct_io = 1;
+}
+
+static bool is_for_writing(const struct fuse_file_info *file)
+{
+    return (file->flags & O_ACCMODE) != O_RDONLY || (file->flags & O_TRUNC);
+}
+
+/* With the text, for who writes without cutting it off first. */
+static int begin_writing(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                         const struct sight *sight, const struct cshm_buffer *text, bool truncate,
+                         struct manuscript **out)
+{
+    mode_t mode = sight->looks.has_segment ? sight->looks.segment.st_mode
+                                           : sight->picture->project.mode & 0666;
+    const struct manuscript_start start = {
+        .text = {text->bytes, text->length},
+        .truncate = truncate,
+        .author = {.who = *fuse_req_ctx(request), .mode = mode},
+    };
+    return manuscript_open(daemon, inode, &start, out);
+}
+
+static int sidecar_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                        const struct sight *sight, struct fuse_file_info *file)
+{
+    CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
+    int result = view_sidecar_render(daemon, sight, &text);
+    if (result < 0)
+        return result;
+    if (is_for_writing(file)) {
+        struct manuscript *manuscript;
+        result =
+            begin_writing(daemon, request, inode, sight, &text, file->flags & O_TRUNC, &manuscript);
+        if (result == 0)
+            give(manuscript, file);
+        return result;
+    }
+    /* Who copies it asks for its length next (the kernel has no lock on it while it is opened). */
+    if (was_told_otherwise(daemon, inode, &text))
+        herald_now(&daemon->herald, inode);
+    struct stat st;
+    result = sight_attributes(daemon, inode, sight, &st);
+    if (result < 0)
+        return result;
+    return open_text(daemon, inode, (struct cshm_text){text.bytes, text.length}, &st, file);
+}
+
+int view_sidecar_open_draft(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                            struct fuse_file_info *file)
+{
+    (void)request;
+    struct stat st;
+    if (!manuscript_draft_attributes(inode, &st))
+        return -ENOENT;
+    struct manuscript *manuscript = manuscript_join(inode, file->flags & O_TRUNC);
+    if (!manuscript)
+        return -ENOENT;
+    if (is_for_writing(file)) {
+        give(manuscript, file);
+        return 0;
+    }
+    size_t length = SIZE_MAX;
+    char *copy = manuscript_copy(manuscript, 0, &length);
+    int result =
+        copy ? open_text(daemon, inode, (struct cshm_text){copy, length}, &st, file) : -ENOMEM;
+    free(copy);
+    manuscript_close(daemon, manuscript);
+    return result;
+}
+
+/* What the descriptor writes; NULL where it only reads. */
+static struct manuscript *written_by(const struct fuse_file_info *file)
+{
+    struct handle *handle = (struct handle *)(uintptr_t)file->fh;
+    return handle->destroy == destroy_handle ? NULL : (struct manuscript *)handle;
+}
+
 static void handle_drop(struct daemon *daemon, struct text_handle *handle)
 {
     if (atomic_fetch_sub(&handle->references, 1) == 1)
         handle_end(&daemon->handles, &handle->handle);
 }
 
+static void read_manuscript(fuse_req_t request, const struct manuscript *manuscript, size_t size,
+                            off_t offset)
+{
+    char *copy = offset < 0 ? NULL : manuscript_copy(manuscript, (uint64_t)offset, &size);
+    if (copy)
+        (void)fuse_reply_buf(request, copy, size);
+    else
+        (void)fuse_reply_err(request, offset < 0 ? EINVAL : ENOMEM);
+    free(copy);
+}
+
 static void sidecar_read(struct daemon *daemon, fuse_req_t request, size_t size, off_t offset,
                          const struct fuse_file_info *file)
 {
+    const struct manuscript *manuscript = written_by(file);
+    if (manuscript) {
+        read_manuscript(request, manuscript, size, offset);
+        return;
+    }
     struct text_handle *handle = (struct text_handle *)(uintptr_t)file->fh;
     size_t start = offset < 0 || (size_t)offset > handle->length ? handle->length : (size_t)offset;
     size_t left = handle->length - start;
@@ -227,11 +317,74 @@ static void sidecar_read(struct daemon *daemon, fuse_req_t request, size_t size,
     handle_drop(daemon, handle);
 }
 
+static void sidecar_write(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                          const char *bytes, size_t size, off_t offset,
+                          const struct fuse_file_info *file)
+{
+    (void)inode;
+    struct manuscript *manuscript = written_by(file);
+    int result = manuscript && offset >= 0
+                     ? manuscript_write(daemon, manuscript, bytes, size, (uint64_t)offset,
+                                        file->flags & O_APPEND)
+                     : -EBADF;
+    if (result < 0)
+        (void)fuse_reply_err(request, -result);
+    else
+        (void)fuse_reply_write(request, size);
+}
+
+/* Of close(2) and fsync(2). */
+static int sidecar_flush(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                         const struct fuse_file_info *file)
+{
+    (void)request, (void)inode;
+    struct manuscript *manuscript = written_by(file);
+    return manuscript ? manuscript_judge(daemon, manuscript, false) : 0;
+}
+
+/* By name there is no close to come, so it is judged at once. */
+static int truncate_by_name(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                            uint64_t size)
+{
+    struct manuscript *manuscript = NULL;
+    CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
+    struct sight sight;
+    int result = sight_begin(daemon, inode, &sight);
+    if (result == 0) {
+        result = view_sidecar_render(daemon, &sight, &text);
+        if (result == 0)
+            result = begin_writing(daemon, request, inode, &sight, &text, false, &manuscript);
+        sight_end(&sight);
+    } else if (result == -ENOENT) {
+        manuscript = manuscript_join(inode, false);
+        result = manuscript ? 0 : result;
+    }
+    if (result < 0)
+        return result;
+    result = manuscript_resize(daemon, manuscript, size);
+    if (result == 0)
+        result = manuscript_judge(daemon, manuscript, true);
+    manuscript_close(daemon, manuscript);
+    return result;
+}
+
+static int sidecar_resize(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                          uint64_t size, const struct fuse_file_info *file)
+{
+    struct manuscript *manuscript = file ? written_by(file) : NULL;
+    return manuscript ? manuscript_resize(daemon, manuscript, size)
+                      : truncate_by_name(daemon, request, inode, size);
+}
+
 static void sidecar_release(struct daemon *daemon, fuse_req_t request, struct inode *inode,
                             const struct fuse_file_info *file)
 {
     (void)request, (void)inode;
-    handle_drop(daemon, (struct text_handle *)(uintptr_t)file->fh);
+    struct manuscript *manuscript = written_by(file);
+    if (manuscript)
+        manuscript_close(daemon, manuscript);
+    else
+        handle_drop(daemon, (struct text_handle *)(uintptr_t)file->fh);
 }
 
 struct search {
@@ -242,7 +395,7 @@ struct search {
 static bool take_last(struct handle *handle, void *context)
 {
     const struct search *search = context;
-    if (handle->destroy != destroy_handle) /* a directory's */
+    if (handle->destroy != destroy_handle) /* a directory's, or a writer's */
         return false;
     const struct text_handle *text = (const struct text_handle *)handle;
     if (text->inode != search->inode)
@@ -261,5 +414,9 @@ const struct view view_sidecar = {
     .attributes = sidecar_attributes,
     .open = sidecar_open,
     .read = sidecar_read,
+    .write = sidecar_write,
+    .flush = sidecar_flush,
+    .sync = sidecar_flush,
+    .resize = sidecar_resize,
     .release = sidecar_release,
 };

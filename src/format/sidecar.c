@@ -112,17 +112,33 @@ static int answer(int result, const struct cshm_complaint *complaint, struct csh
     return -EINVAL;
 }
 
+static void read_hints(const struct cshm_value *table, struct cshm_sidecar_hints *hints)
+{
+    if (table->type != CSHM_VALUE_TABLE) /* which is refused */
+        return;
+    const struct cshm_value *state = cshm_value_get(table, "state");
+    const struct cshm_value *rest = cshm_value_get(table, "rest");
+    hints->has_segment = cshm_value_get(table, "segment") != NULL;
+    hints->waits =
+        state && state->type == CSHM_VALUE_STRING && cshm_text_is(state->string, "waiting");
+    hints->rest =
+        rest && rest->type == CSHM_VALUE_INTEGER && rest->integer > 0 ? (uint64_t)rest->integer : 0;
+}
+
 int cshm_sidecar_parse(const char *text, size_t length, bool is_group, struct cshm_tree *tree,
-                       struct cshm_node *node, bool *has_segment, struct cshm_error *error)
+                       struct cshm_node *node, struct cshm_sidecar_hints *hints,
+                       struct cshm_error *error)
 {
     const struct form *form = is_group ? &group_form : &array_form;
     struct cshm_complaint complaint = {0};
     struct cshm_arena arena = {0};
     struct cshm_value document;
+    *hints = (struct cshm_sidecar_hints){0};
     int result = cshm_toml_parse(text, length, &arena, &document, error);
     if (result == 0) {
         const struct cshm_value *table = cshm_value_get(&document, form->table);
-        *has_segment = table && cshm_value_get(table, "segment");
+        if (table)
+            read_hints(table, hints);
         result = answer(read_document(&document, form, tree, node, &complaint), &complaint, error);
     }
     cshm_arena_finish(&arena);

@@ -39,14 +39,21 @@ struct cshm_sidecar_facts {
 int cshm_sidecar_render(const struct cshm_tree *tree, const struct cshm_node *node,
                         const struct cshm_sidecar_facts *facts, struct cshm_buffer *out);
 
+/* What of the descriptive keys matters to who makes or changes an array. */
+struct cshm_sidecar_hints {
+    bool has_segment; /* it was copied out of a mount */
+    bool waits;       /* likewise, of one that was waiting for its data there */
+    uint64_t rest;    /* bytes of the file beyond the array */
+};
+
 /*
  * Reads a sidecar as somebody wrote it into `node`, a node of `tree` without attributes: dtype and
  * shape (where said: dtype_text, rank), enum, encoding, kind, tag, and the attributes.
- * Descriptive keys are accepted and ignored, except that a `segment` key is reported in
- * `*has_segment` (a sidecar copied out of a mount). For an array `is_group` is false. -EINVAL with
- * the line and what is wrong; -EFBIG, -ELOOP, -ENOMEM.
+ * Descriptive keys are accepted and ignored, except for what goes to `hints`. For an array
+ * `is_group` is false. -EINVAL with the line and what is wrong; -EFBIG, -ELOOP, -ENOMEM.
  */
 int cshm_sidecar_parse(const char *text, size_t length, bool is_group, struct cshm_tree *tree,
-                       struct cshm_node *node, bool *has_segment, struct cshm_error *error);
+                       struct cshm_node *node, struct cshm_sidecar_hints *hints,
+                       struct cshm_error *error);
 
 #endif

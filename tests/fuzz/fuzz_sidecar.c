@@ -17,10 +17,10 @@ static void require(bool holds)
 static int parse(const char *text, size_t size, bool is_group, struct cshm_tree *tree,
                  struct cshm_node **node)
 {
-    bool has_segment;
+    struct cshm_sidecar_hints hints;
     require(cshm_tree_add(tree, &tree->root, cshm_text("x"),
                           is_group ? CSHM_NODE_GROUP : CSHM_NODE_BARE, node) == 0);
-    return cshm_sidecar_parse(text, size, is_group, tree, *node, &has_segment, NULL);
+    return cshm_sidecar_parse(text, size, is_group, tree, *node, &hints, NULL);
 }
 
 static void check_round_trip(const char *text, size_t size, bool is_group)

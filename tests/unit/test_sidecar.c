@@ -183,7 +183,7 @@ struct written {
     struct cshm_tree *tree;
     struct cshm_node *node;
     struct cshm_error error;
-    bool has_segment;
+    struct cshm_sidecar_hints hints;
     int result;
 };
 
@@ -194,7 +194,7 @@ static void write_sidecar(struct written *written, const char *text, bool is_gro
                                    is_group ? CSHM_NODE_GROUP : CSHM_NODE_BARE, &written->node),
                      0);
     written->result = cshm_sidecar_parse(text, strlen(text), is_group, written->tree, written->node,
-                                         &written->has_segment, &written->error);
+                                         &written->hints, &written->error);
 }
 
 static void finish(struct written *written)
@@ -227,7 +227,7 @@ static void three_lines_describe_an_array(void **state)
     assert_int_equal(w.node->described->rank, 2);
     assert_int_equal(w.node->described->shape[0], 1000);
     assert_int_equal(w.node->described->bytes, 24000);
-    assert_false(w.has_segment);
+    assert_false(w.hints.has_segment);
     finish(&w);
 }
 
@@ -260,7 +260,7 @@ static void descriptive_keys_are_accepted_and_ignored(void **state)
                     "[array]\nnbytes = 5\nsegment = \"x\"\nrest = 1\nstate = \"missing\"\n"
                     "reason = 5\ndtype = \"int8\"\nshape = [0]\n",
                     false);
-    assert_true(w.has_segment);
+    assert_true(w.hints.has_segment);
     assert_null(w.node->described->segment);
     assert_int_equal(w.node->described->bytes, 0);
     assert_false(w.node->described->empty_rest);
@@ -415,7 +415,7 @@ static void a_copied_sidecar_is_known_by_its_segment(void **state)
     assert_int_equal(cshm_sidecar_render(tree, child(&tree->root, "x"), &of_project, &out), 0);
     struct written w;
     assert_accepted(&w, out.bytes, false);
-    assert_true(w.has_segment);
+    assert_true(w.hints.has_segment);
     assert_int_equal(w.node->described->shape[0], 2);
     finish(&w);
 }

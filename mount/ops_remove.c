@@ -66,6 +66,8 @@ static int unlink_found(const struct inode *directory, struct picture *picture,
         return remove_sidecar(picture, entry);
     case ENTRY_META:
         return remove_meta(picture, entry->node);
+    case ENTRY_NPY: /* it is always there, the array is what can be removed */
+        return -EPERM;
     case ENTRY_GROUP:
         return -EISDIR;
     default:

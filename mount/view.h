@@ -67,6 +67,10 @@ int npy_take(struct daemon *daemon, fuse_req_t request, struct inode *from, cons
 
 extern const struct view view_raw;     /* an array's bytes */
 extern const struct view view_sidecar; /* what is known of it, as text */
+extern const struct view view_npy;     /* both as a .npy file */
+
+/* A number for what the header of an array's .npy view says. */
+uint64_t view_npy_version(const struct cshm_node *array);
 
 /*
  * Whether what a sidecar says now is not what the kernel was told of it. The sight is one that the
@@ -77,6 +81,9 @@ bool view_sidecar_differs(struct daemon *daemon, struct inode *sidecar, const st
 /* Of a sidecar that is open somewhere, whether or not it is still there: what it was when opened.
  */
 bool view_sidecar_last_seen(struct daemon *daemon, const struct inode *sidecar, struct stat *out);
+
+/* Likewise of a view, and of one that is being made. */
+bool view_npy_last_seen(struct daemon *daemon, const struct inode *view, struct stat *out);
 
 /* Of any inode that is no directory. */
 const struct view *view_of(const struct inode *inode);

@@ -49,6 +49,7 @@ struct daemon {
     struct folder folder;
     struct root_count root;
     struct handles handles;
+    bool read_only; /* fixed */
 };
 
 #endif

@@ -68,7 +68,8 @@ void ops_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
     struct daemon *daemon = ops_daemon(request);
     struct inode *inode = inode_from_id(&daemon->inodes, id);
     struct sight sight;
-    int result = sight_begin(daemon, inode, &sight);
+    bool changes = (file->flags & O_ACCMODE) != O_RDONLY || file->flags & O_TRUNC;
+    int result = changes && daemon->read_only ? -EROFS : sight_begin(daemon, inode, &sight);
     if (result == 0) {
         result = view_of(inode)->open(daemon, request, inode, &sight, file);
         sight_end(&sight);

@@ -232,7 +232,7 @@ static int read_plain(struct reading *in, struct cshm_npy_type *out)
     if (result < 0)
         return result;
     result = cshm_dtype_parse(text.bytes, text.length, &out->dtype);
-    if (result == -ENOTSUP)
+    if (result == -ENOTSUP || cshm_text_is(text, "|O") || cshm_text_is(text, "O"))
         return wrong(in, "objects cannot be in shared memory");
     if (result < 0)
         return wrong(in, "no dtype that can be in shared memory");

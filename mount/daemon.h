@@ -53,6 +53,7 @@ struct daemon {
     struct handles handles;
     struct remarks remarks;
     struct pristine pristine;
+    bool read_only; /* fixed */
 };
 
 #endif

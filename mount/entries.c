@@ -48,7 +48,7 @@ static void look_at_array(const struct picture *picture, const struct cshm_node 
         break;
     }
     /* What has no data would be out of reach without a sidecar, declared or not. */
-    bool declared = !array->described || !array->described->undeclared;
+    bool declared = !array->described || !array->described->undeclared || array->attributes != NULL;
     out->sidecar = declared || !out->data;
 }
 
@@ -78,13 +78,13 @@ uint64_t entries_size(const struct cshm_node *array, const struct stat *segment)
     return filler ? 0 : (uint64_t)segment->st_size;
 }
 
-/* The node whose sidecar `name` is, or NULL. */
-static struct cshm_node *owner_of_sidecar(struct cshm_node *group, const char *name)
+/* The child whose name with `ending` behind it `name` is, or NULL. */
+static struct cshm_node *child_before(struct cshm_node *group, const char *name, const char *ending)
 {
     size_t length = strlen(name);
-    size_t suffix = strlen(ENTRIES_META);
+    size_t suffix = strlen(ending);
     if (length <= suffix || length - suffix > CSHM_FSNAME_MAX ||
-        strcmp(name + length - suffix, ENTRIES_META) != 0)
+        strcmp(name + length - suffix, ending) != 0)
         return NULL;
     char stem[CSHM_FSNAME_MAX + 1];
     memcpy(stem, name, length - suffix);
@@ -113,10 +113,17 @@ void entry_find(const struct picture *picture, struct cshm_node *group, const ch
         }
         return;
     }
-    node = owner_of_sidecar(group, name);
+    node = child_before(group, name, ENTRIES_META);
     if (node && node->type != CSHM_NODE_GROUP) {
         out->node = node;
         entries_of(picture, node, &out->looks);
         out->kind = out->looks.sidecar ? ENTRY_SIDECAR : ENTRY_NONE;
+        return;
+    }
+    node = child_before(group, name, ENTRIES_NPY);
+    if (node && node->type == CSHM_NODE_ARRAY) {
+        out->node = node;
+        entries_of(picture, node, &out->looks);
+        out->kind = out->looks.data && !out->looks.state ? ENTRY_NPY : ENTRY_NONE;
     }
 }

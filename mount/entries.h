@@ -46,12 +46,13 @@ enum entry_kind {
     ENTRY_DATA,
     ENTRY_SIDECAR, /* of the child `node` */
     ENTRY_META,    /* of the directory */
+    ENTRY_NPY,     /* the view of the child `node`; never listed */
 };
 
 struct entry {
     enum entry_kind kind;
     struct cshm_node *node;
-    struct entries looks; /* of ENTRY_DATA and ENTRY_SIDECAR */
+    struct entries looks; /* of all those of a child but groups */
 };
 
 /* Finds a name in a group. The picture's lock is held. */

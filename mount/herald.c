@@ -152,7 +152,9 @@ static void drop_attributes(struct herald *herald, const struct inode *inode)
     if (inode->kind == INODE_ROOT && !is_greeted(herald))
         return;
     fuse_ino_t id = inode_id(herald->inodes, inode);
-    (void)fuse_lowlevel_notify_inval_inode(herald->session, id, -1, 0);
+    /* Of views the kernel caches the bytes, too: all of them, from 0 on. */
+    off_t bytes = inode->kind == INODE_NPY ? 0 : -1;
+    (void)fuse_lowlevel_notify_inval_inode(herald->session, id, bytes, 0);
 }
 
 void herald_now(struct herald *herald, const struct inode *inode)

@@ -88,6 +88,12 @@ uint64_t inode_number_hashed(uint64_t parent, enum inode_kind kind, struct cshm_
     return hash_more(hash, key.bytes, key.length) | UINT64_C(1) << 63;
 }
 
+/* The place of a view's key. */
+static const char *npy_key(const struct inode_npy *view)
+{
+    return view->segment + strlen(view->segment) + 1;
+}
+
 /* --- The table ----------------------------------------------------------------------------------
  */
 
@@ -100,6 +106,8 @@ struct cshm_text inode_name(const struct inode *inode)
         bytes = ((const struct inode_directory *)inode)->key;
     else if (inode->kind == INODE_SIDECAR)
         bytes = ((const struct inode_sidecar *)inode)->key;
+    else if (inode->kind == INODE_NPY)
+        bytes = npy_key((const struct inode_npy *)inode);
     else
         bytes = "";
     return (struct cshm_text){bytes, inode->key_length};
@@ -107,7 +115,8 @@ struct cshm_text inode_name(const struct inode *inode)
 
 static uint64_t hash_of_key(const struct inode_key *key)
 {
-    if (key->kind == INODE_ARRAY) /* by what the shared memory directory calls it */
+    if (key->kind == INODE_ARRAY ||
+        key->kind == INODE_NPY) /* by what the shared memory directory calls it */
         return hash_more(hash_start(), key->segment, strlen(key->segment));
     uintptr_t parent = (uintptr_t)key->parent;
     uint64_t hash = hash_more(hash_start(), &parent, sizeof parent);
@@ -122,8 +131,19 @@ static struct inode_key key_of(struct inode *inode)
         key.segment = inode_array(inode)->segment;
         key.segment_number = inode_array(inode)->number;
         key.owner = inode_array(inode)->owner;
+    } else if (inode->kind == INODE_NPY) {
+        key.segment = inode_npy(inode)->segment;
+        key.segment_number = inode_npy(inode)->number;
+        key.owner = inode_npy(inode)->owner;
+        key.version = inode_npy(inode)->version;
     }
     return key;
+}
+
+static bool segments_equal(const struct inode_key *a, const struct inode_key *b)
+{
+    return a->segment_number == b->segment_number && a->owner == b->owner &&
+           strcmp(a->segment, b->segment) == 0;
 }
 
 static bool keys_equal(const struct inode_key *a, const struct inode_key *b)
@@ -131,8 +151,9 @@ static bool keys_equal(const struct inode_key *a, const struct inode_key *b)
     if (a->kind != b->kind)
         return false;
     if (a->kind == INODE_ARRAY)
-        return a->segment_number == b->segment_number && a->owner == b->owner &&
-               strcmp(a->segment, b->segment) == 0;
+        return segments_equal(a, b);
+    if (a->kind == INODE_NPY && !(a->version == b->version && segments_equal(a, b)))
+        return false;
     return a->parent == b->parent && cshm_text_equal(a->key, b->key);
 }
 
@@ -188,6 +209,8 @@ static size_t size_of(const struct inode_key *key)
     switch (key->kind) {
     case INODE_ARRAY:
         return size + sizeof(struct inode_array) + strlen(key->segment) + 1;
+    case INODE_NPY:
+        return size + sizeof(struct inode_npy) + strlen(key->segment) + 1;
     case INODE_SIDECAR:
         return size + sizeof(struct inode_sidecar);
     case INODE_META:
@@ -215,6 +238,13 @@ static void fill(struct inode *inode, const struct inode_key *key)
         place = inode_directory(inode)->key;
     } else if (key->kind == INODE_SIDECAR) {
         place = inode_sidecar(inode)->key;
+    } else if (key->kind == INODE_NPY) {
+        struct inode_npy *view = inode_npy(inode);
+        memcpy(view->segment, key->segment, strlen(key->segment));
+        view->number = key->segment_number;
+        view->owner = key->owner;
+        view->version = key->version;
+        place = view->segment + strlen(view->segment) + 1;
     }
     if (place && key->key.length > 0)
         memcpy(place, key->key.bytes, key->key.length);
@@ -311,21 +341,38 @@ struct inode *inode_find(struct inode_table *table, enum inode_kind kind, struct
     return inode;
 }
 
-size_t inode_find_arrays(struct inode_table *table, const char *segment, struct inode **out,
-                         size_t room)
+static const char *segment_of(struct inode *inode)
+{
+    return inode->kind == INODE_NPY ? inode_npy(inode)->segment : inode_array(inode)->segment;
+}
+
+static size_t find_by_segment(struct inode_table *table, enum inode_kind kind, const char *segment,
+                              struct inode **out, size_t room)
 {
     struct inode_key sought = {.kind = INODE_ARRAY, .segment = segment};
     size_t count = 0;
     (void)pthread_mutex_lock(&table->lock);
     for (struct inode *inode = *bucket_of(table, &sought); inode && count < room;
          inode = inode->next) {
-        if (inode->kind != INODE_ARRAY || strcmp(inode_array(inode)->segment, segment) != 0)
+        if (inode->kind != kind || strcmp(segment_of(inode), segment) != 0)
             continue;
         inode->references++;
         out[count++] = inode;
     }
     (void)pthread_mutex_unlock(&table->lock);
     return count;
+}
+
+size_t inode_find_arrays(struct inode_table *table, const char *segment, struct inode **out,
+                         size_t room)
+{
+    return find_by_segment(table, INODE_ARRAY, segment, out, room);
+}
+
+size_t inode_find_views(struct inode_table *table, const char *segment, struct inode **out,
+                        size_t room)
+{
+    return find_by_segment(table, INODE_NPY, segment, out, room);
 }
 
 int inode_find_all(struct inode_table *table, struct inode ***out, size_t *count)

@@ -20,6 +20,10 @@
  * inode remembers the name it was last looked up by (parent and key), since its dtype and its right
  * to exist come from the manifest.
  *
+ *   view        both: by its name, by the segment, and by what its header says, for the kernel
+ * caches its bytes: those of one header and one segment. While one is being written it is an inode
+ * of its own that no lookup finds.
+ *
  * A directory that was removed through the mount is another matter: the kernel marks its inode dead
  * for good, and one made anew by that name would look empty for as long as the old one is known. So
  * it is retired: found by no lookup again, and freed when it is forgotten.
@@ -50,6 +54,7 @@ enum inode_kind {
     INODE_ARRAY,
     INODE_SIDECAR, /* of a child */
     INODE_META,    /* of the directory itself */
+    INODE_NPY,     /* the view of a child as a .npy file */
 };
 
 /*
@@ -115,6 +120,21 @@ struct inode_meta {
     size_t length;
 };
 
+/* INODE_NPY */
+struct inode_npy {
+    struct inode inode;
+    uint64_t number;        /* of the segment; 0: being made, there is none */
+    uint64_t version;       /* of what the header says; while it is made: no other's */
+    uid_t owner;            /* on whose word */
+    _Atomic int64_t cached; /* mtime of the segment when the kernel cached it; 0: not known */
+    char segment[];         /* and behind it the key */
+};
+
+static inline struct inode_npy *inode_npy(struct inode *inode)
+{
+    return (struct inode_npy *)inode;
+}
+
 static inline struct inode_array *inode_array(struct inode *inode)
 {
     return (struct inode_array *)inode;
@@ -149,9 +169,10 @@ struct inode_key {
     struct inode *parent;
     struct cshm_text key;
     struct picture *picture; /* of a directory */
-    const char *segment;     /* of an array, and the next two */
+    const char *segment;     /* of an array or a view, and the next two */
     ino_t segment_number;
     uid_t owner;
+    uint64_t version; /* of a view */
 };
 
 int inode_table_init(struct inode_table *table);
@@ -185,6 +206,10 @@ struct inode *inode_find(struct inode_table *table, enum inode_kind kind, struct
  */
 size_t inode_find_arrays(struct inode_table *table, const char *segment, struct inode **out,
                          size_t room);
+
+/* The same for the views of arrays. */
+size_t inode_find_views(struct inode_table *table, const char *segment, struct inode **out,
+                        size_t room);
 
 /* All but the root, held; `*out` is the caller's to free. 0 or -ENOMEM. */
 int inode_find_all(struct inode_table *table, struct inode ***out, size_t *count);

@@ -49,10 +49,11 @@ static int daemon_init(struct daemon *daemon, const struct options *options,
                                                .replaced = see_replaced,
                                                .changing = see_changing,
                                                .unfolded = see_unfolded};
-    int result = cshm_store_open(&options->settings, true, &daemon->store, error);
+    int result = cshm_store_open(&options->settings, !options->read_only, &daemon->store, error);
     if (result < 0)
         return result;
     daemon->store->log = log_for_library();
+    daemon->read_only = options->read_only;
     daemon->shm_path = realpath(daemon->store->shm_dir, NULL);
     if (!daemon->shm_path)
         return cshm_fail_errno(error, -errno, "%s", daemon->store->shm_dir);
@@ -66,6 +67,7 @@ static int daemon_init(struct daemon *daemon, const struct options *options,
     if (inode_table_init(&daemon->inodes) < 0 ||
         pictures_init(&daemon->pictures, daemon->store, &observer) < 0)
         return cshm_fail(error, -ENOMEM, "out of memory");
+    daemon->pictures.read_only = options->read_only;
     folder_init(&daemon->folder, daemon->store);
     watch_init(&daemon->watch, daemon);
     return 0;

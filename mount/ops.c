@@ -3,10 +3,10 @@
 
 /*
  * Not here on purpose: access (default_permissions), statx (the kernel then stops asking for birth
- * times), getxattr and its kin (answered ENOSYS once for the mount: ls -l would ask twice a file),
- * copy_file_range (passthrough), locks (the kernel's own).
+ * times), copy_file_range (passthrough), locks (the kernel's own). Without those for extended
+ * attributes the kernel is answered ENOSYS once for the mount: ls -l would ask twice a file.
  */
-const struct fuse_lowlevel_ops ops_table = {
+static const struct fuse_lowlevel_ops all = {
     .init = ops_init,
     .lookup = ops_lookup,
     .forget = ops_forget,
@@ -39,7 +39,44 @@ const struct fuse_lowlevel_ops ops_table = {
     .symlink = ops_symlink,
     .link = ops_link,
     .rename = ops_rename,
+
+    .getxattr = ops_getxattr,
+    .listxattr = ops_listxattr,
+    .setxattr = ops_setxattr,
+    .removexattr = ops_removexattr,
 };
+
+/* The kernel refuses all this with EROFS; somebody may remount it all the same. */
+static void leave_out_changes(struct fuse_lowlevel_ops *table)
+{
+    table->write = NULL;
+    table->setattr = NULL;
+    table->unlink = table->rmdir = NULL;
+    table->mkdir = NULL;
+    table->create = NULL;
+    table->mknod = NULL;
+    table->symlink = NULL;
+    table->link = NULL;
+    table->rename = NULL;
+    table->fallocate = NULL;
+    table->copy_file_range = NULL;
+    table->setxattr = NULL;
+    table->removexattr = NULL;
+}
+
+struct fuse_lowlevel_ops ops_choose(bool read_only, bool xattr)
+{
+    struct fuse_lowlevel_ops table = all;
+    if (!xattr) {
+        table.getxattr = NULL;
+        table.listxattr = NULL;
+        table.setxattr = NULL;
+        table.removexattr = NULL;
+    }
+    if (read_only)
+        leave_out_changes(&table);
+    return table;
+}
 
 struct daemon *ops_daemon(fuse_req_t request)
 {

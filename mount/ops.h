@@ -10,7 +10,8 @@
 #include "daemon.h"
 #include "sight.h"
 
-extern const struct fuse_lowlevel_ops ops_table;
+/* Those that a mount has: `read_only`: none that change anything; `xattr`: ops_xattr.c too. */
+struct fuse_lowlevel_ops ops_choose(bool read_only, bool xattr);
 
 /* The daemon; settles the access mode at the first request. */
 struct daemon *ops_daemon(fuse_req_t request);
@@ -99,5 +100,12 @@ void ops_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, cons
 void ops_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
                 const char *new_name, unsigned flags);
 void ops_link(fuse_req_t request, fuse_ino_t id, fuse_ino_t parent, const char *name);
+
+/* ops_xattr.c */
+void ops_getxattr(fuse_req_t request, fuse_ino_t id, const char *name, size_t size);
+void ops_listxattr(fuse_req_t request, fuse_ino_t id, size_t size);
+void ops_setxattr(fuse_req_t request, fuse_ino_t id, const char *name, const char *bytes,
+                  size_t size, int flags);
+void ops_removexattr(fuse_req_t request, fuse_ino_t id, const char *name);
 
 #endif

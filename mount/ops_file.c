@@ -102,7 +102,9 @@ void ops_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
 {
     struct daemon *daemon = ops_daemon(request);
     struct inode *inode = inode_from_id(&daemon->inodes, id);
-    int result = ops_open_inode(daemon, request, inode, file);
+    bool changes = (file->flags & O_ACCMODE) != O_RDONLY || file->flags & O_TRUNC;
+    int result =
+        changes && daemon->read_only ? -EROFS : ops_open_inode(daemon, request, inode, file);
     if (result == -ENOENT || result == -ESTALE)
         result = gone(daemon, request, inode);
     else

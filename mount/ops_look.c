@@ -42,6 +42,8 @@ static void fill_entry(struct daemon *daemon, const struct inode *inode, bool wh
     /* The name of a directory is looked up again at each step of a path, and that brings its
      * attributes along; believing those for a moment saves asking for them once more. */
     bool name_too = !is_link && (!is_directory || watch_is_on(&daemon->watch));
+    /* A view's name is not followed through changes, and whoever makes one has one of his own. */
+    name_too = name_too && inode->kind != INODE_NPY;
     out->entry_timeout = name_too ? ops_belief(daemon) : 0.0;
 }
 
@@ -238,6 +240,8 @@ static int attributes_of_gone(struct daemon *daemon, fuse_req_t request, struct 
     if (inode->kind == INODE_SIDECAR &&
         ghost_seen(&daemon->ghosts, inode->parent, inode_name(inode), fuse_req_ctx(request)->pid,
                    out))
+        return 0;
+    if (inode->kind == INODE_NPY && view_npy_last_seen(daemon, inode, out))
         return 0;
     if (is_sidecar && view_sidecar_last_seen(daemon, inode, out)) {
         out->st_nlink = 0;

@@ -50,6 +50,8 @@ static int unlink_found(struct daemon *daemon, struct inode *directory, struct p
         return sidecar_remove(&change, entry);
     case ENTRY_META:
         return sidecar_remove_meta(&change);
+    case ENTRY_NPY: /* it is always there, the array is what can be removed */
+        return -EPERM;
     case ENTRY_GROUP:
         return -EISDIR;
     default:

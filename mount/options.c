@@ -22,6 +22,8 @@ struct words {
     char *source;
     int no_allow_other;
     int no_io_uring;
+    int read_only;
+    int xattr;
     int clone_fd;
     unsigned max_threads;
 };
@@ -39,6 +41,8 @@ static const char usage[] =
     "  -d, --debug          log every request (and -f)\n"
     "  -o OPTION[,...]      mount options: root=, shm_dir=, config=, access=,\n"
     "                       no_allow_other, max_threads=N, clone_fd, no_io_uring,\n"
+    "                       ro (nothing is changed, by the daemon neither),\n"
+    "                       xattr (attributes of arrays and groups as user.NAME),\n"
     "                       and those of libfuse and mount(8)\n"
     "  -h, --help           this text\n"
     "  -V, --version        version\n";
@@ -182,6 +186,8 @@ static const struct fuse_opt mount_options[] = {
     WORD("no_allow_other", no_allow_other),
     WORD("no_io_uring", no_io_uring),
     WORD("clone_fd", clone_fd),
+    WORD("ro", read_only),
+    WORD("xattr", xattr),
     WORD("max_threads=%u", max_threads),
     FUSE_OPT_KEY("defaults", FUSE_OPT_KEY_DISCARD),
     FUSE_OPT_KEY("auto", FUSE_OPT_KEY_DISCARD),
@@ -217,6 +223,8 @@ static bool add_defaults(struct options *out, const struct words *words)
     bool added = add_source(out, words->source ? words->source : "cuteshm") &&
                  add_mount_option(out, "subtype=cuteshmfs") &&
                  add_mount_option(out, "default_permissions");
+    if (added && words->read_only) /* the kernel's part of it */
+        added = add_mount_option(out, "ro");
     if (added && geteuid() == 0 && !words->no_allow_other)
         added = add_mount_option(out, "allow_other");
     /* Where the kernel does not have it, or has it switched off, requests come by /dev/fuse. */
@@ -266,6 +274,8 @@ static enum options_outcome settle(struct options *out, struct words *words)
     if (!add_defaults(out, words))
         return wrong("out of memory");
     out->clone_fd = words->clone_fd;
+    out->read_only = words->read_only;
+    out->xattr = words->xattr;
     out->max_threads = words->max_threads ? words->max_threads : DEFAULT_THREADS;
     return OPTIONS_RUN;
 }

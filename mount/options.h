@@ -17,7 +17,9 @@ struct options {
     bool foreground;
     bool verbose;
     bool clone_fd;
-    bool io_uring; /* asked for where libfuse knows it */
+    bool read_only; /* nothing is changed, neither by requests nor by the daemon itself */
+    bool xattr;     /* attributes are extended attributes, too */
+    bool io_uring;  /* asked for where libfuse knows it */
     unsigned max_threads;
     struct fuse_args fuse; /* the mount options, for libfuse and the kernel */
 };

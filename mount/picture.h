@@ -74,6 +74,7 @@ struct pictures {
     struct picture **buckets;
     size_t bucket_count; /* a power of two */
     size_t count;
+    bool read_only; /* journals are left as they are; set before there are pictures */
 };
 
 int pictures_init(struct pictures *pictures, struct cshm_store *store,

@@ -23,7 +23,8 @@ static void picture_destroy(struct picture *picture)
 {
     if (!picture)
         return;
-    if (picture->shown && picture->project.journal_bytes > 0)
+    bool fold = picture->project.journal_bytes > 0 && !picture->all->read_only;
+    if (picture->shown && fold)
         (void)cshm_project_fold(picture->all->store, picture->name, &picture->project, NULL);
     if (picture->shown)
         cshm_project_finish(&picture->project);

@@ -180,6 +180,12 @@ static int loop(struct fuse_session *fuse, const struct options *options)
     return result;
 }
 
+/* What others left in journals, or left undone, stays so where nothing is to be changed. */
+static int start_folder(struct daemon *daemon)
+{
+    return daemon->read_only ? 0 : folder_start(&daemon->folder);
+}
+
 /* The threads that are there as long as requests are answered. 0 or negative errno. */
 static int start_threads(struct service *service, pthread_t *signals, pthread_t *starter)
 {
@@ -187,7 +193,7 @@ static int start_threads(struct service *service, pthread_t *signals, pthread_t 
     if (result == 0)
         result = watch_start(&service->daemon->watch);
     if (result == 0)
-        result = folder_start(&service->daemon->folder);
+        result = start_folder(service->daemon);
     if (result == 0)
         result = -pthread_create(signals, NULL, wait_for_signal, service);
     if (result < 0)
@@ -249,8 +255,8 @@ static int cannot_mount(const char *mountpoint)
 int service_run(struct daemon *daemon, struct options *options, const char *mountpoint,
                 struct life *life)
 {
-    struct fuse_session *fuse =
-        fuse_session_new(&options->fuse, &ops_table, sizeof ops_table, daemon);
+    const struct fuse_lowlevel_ops table = ops_choose(options->read_only, options->xattr);
+    struct fuse_session *fuse = fuse_session_new(&options->fuse, &table, sizeof table, daemon);
     if (!fuse)
         return 2; /* an option it does not know; it has said which */
     struct service service = {.daemon = daemon,

@@ -81,6 +81,23 @@ static int check_array(struct inode *inode, struct sight *sight)
     return sight->looks.data && sight->looks.segment.st_ino == array->number ? 0 : -ESTALE;
 }
 
+/* Whether the view's array still has the segment, and the header says what it said. */
+static int check_npy(struct inode *inode, struct sight *sight)
+{
+    const struct inode_npy *view = inode_npy(inode);
+    const struct cshm_node *node = sight->node;
+    const char *segment = node ? cshm_node_segment(node) : NULL;
+    if (!segment || strcmp(segment, view->segment) != 0 ||
+        sight->picture->project.uid != view->owner)
+        return -ESTALE;
+    entries_of(sight->picture, node, &sight->looks);
+    return sight->looks.data && !sight->looks.state &&
+                   sight->looks.segment.st_ino == view->number &&
+                   view_npy_version(node) == view->version
+               ? 0
+               : -ESTALE;
+}
+
 static int check_sidecar(struct sight *sight)
 {
     if (!sight->node || sight->node->type == CSHM_NODE_GROUP)
@@ -101,6 +118,8 @@ static int begin_child(struct inode *inode, struct sight *out)
         bool moved;
         const struct cshm_node *group = sight_directory_node(out->directory);
         out->node = child_node(out->table, inode, out->directory, group, &moved);
+        if (!moved && inode->kind == INODE_NPY)
+            return check_npy(inode, out);
         if (!moved)
             return inode->kind == INODE_ARRAY ? check_array(inode, out) : check_sidecar(out);
         sight_end(out);
@@ -238,6 +257,12 @@ static uint64_t meta_number(const struct inode *directory)
     return inode_number_hashed(inode_number(directory), INODE_META, no_key);
 }
 
+/* The same whatever becomes of the array. */
+static uint64_t npy_number(const struct inode *directory, struct cshm_text key)
+{
+    return inode_number_hashed(inode_number(directory), INODE_NPY, key);
+}
+
 int sight_attributes(struct daemon *daemon, struct inode *inode, const struct sight *sight,
                      struct stat *out)
 {
@@ -257,6 +282,8 @@ int sight_attributes(struct daemon *daemon, struct inode *inode, const struct si
         out->st_ino = sidecar_number(sight->directory, sight->picture, sight->node, &sight->looks);
     else if (inode->kind == INODE_META)
         out->st_ino = meta_number(inode->parent);
+    else if (inode->kind == INODE_NPY)
+        out->st_ino = npy_number(inode->parent, inode_name(inode));
     else
         out->st_ino = inode_number(inode);
     return view_of(inode)->attributes(daemon, inode, sight, out);
@@ -275,6 +302,8 @@ uint64_t sight_number(const struct inode *directory, const struct picture *pictu
         return sidecar_number(directory, picture, entry->node, &entry->looks);
     case ENTRY_META:
         return meta_number(directory);
+    case ENTRY_NPY:
+        return npy_number(directory, entry->node->key);
     default:
         return inode_number_hashed(inode_number(directory), INODE_DIRECTORY, entry->node->key);
     }
@@ -285,8 +314,11 @@ struct inode *sight_enter(struct daemon *daemon, struct inode *directory, struct
 {
     struct inode_key key = {.parent = directory, .key = entry->node->key};
     switch (entry->kind) {
+    case ENTRY_NPY:
+        key.version = view_npy_version(entry->node);
+        /* fall through */
     case ENTRY_DATA:
-        key.kind = INODE_ARRAY;
+        key.kind = entry->kind == ENTRY_NPY ? INODE_NPY : INODE_ARRAY;
         key.segment = entry->node->described->segment;
         key.segment_number = entry->looks.segment.st_ino;
         key.owner = picture->project.uid;
@@ -324,5 +356,7 @@ bool sight_spell(struct inode_table *table, const struct inode *inode,
     (void)pthread_mutex_unlock(&table->lock);
     if (inode->kind == INODE_META || inode->kind == INODE_SIDECAR)
         memcpy(out + length, ENTRIES_META, sizeof ENTRIES_META);
+    else if (inode->kind == INODE_NPY)
+        memcpy(out + length, ENTRIES_NPY, sizeof ENTRIES_NPY);
     return true;
 }

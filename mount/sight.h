@@ -18,7 +18,7 @@ struct sight {
     struct picture *picture; /* read-locked; NULL: none */
     /* The directory itself; the array; the node whose sidecar it is (for .meta: the directory). */
     struct cshm_node *node;
-    struct entries looks; /* of arrays and sidecars of children */
+    struct entries looks; /* of arrays, and of sidecars and views of children */
     struct inode_table *table;
     struct inode *directory; /* of those, held; NULL otherwise */
 };

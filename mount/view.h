@@ -75,6 +75,10 @@ int npy_take(struct daemon *daemon, fuse_req_t request, struct inode *from, cons
 
 extern const struct view view_raw;     /* an array's bytes */
 extern const struct view view_sidecar; /* what is known of it, as text */
+extern const struct view view_npy;     /* both as a .npy file */
+
+/* A number for what the header of an array's .npy view says. */
+uint64_t view_npy_version(const struct cshm_node *array);
 
 /*
  * Whether what a sidecar says now is not what the kernel was told of it. The sight is one that the
@@ -106,6 +110,9 @@ bool sidecar_remove_draft(struct daemon *daemon, struct inode *directory, const 
 /* Whether a file was opened when the array was empty, and it still is. */
 bool view_raw_is_empty(struct daemon *daemon, struct inode *inode,
                        const struct fuse_file_info *file);
+
+/* Likewise of a view, and of one that is being made. */
+bool view_npy_last_seen(struct daemon *daemon, const struct inode *view, struct stat *out);
 
 /* Of any inode that is no directory. */
 const struct view *view_of(const struct inode *inode);

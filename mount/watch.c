@@ -319,6 +319,17 @@ static bool was_told_of(struct daemon *daemon, const struct batch_item *item,
     return told;
 }
 
+/* What the kernel has cached of the views of a segment may be other now. */
+static void see_views(struct daemon *daemon, const char *segment)
+{
+    struct inode *views[ARRAYS_OF_SEGMENT];
+    size_t count = inode_find_views(&daemon->inodes, segment, views, ARRAYS_OF_SEGMENT);
+    for (size_t i = 0; i < count; i++) {
+        herald_attributes(&daemon->herald, views[i]);
+        inode_drop(&daemon->inodes, views[i], 1);
+    }
+}
+
 static void see_memory(struct watch *watch, const struct batch_item *item)
 {
     struct daemon *daemon = watch->daemon;
@@ -328,6 +339,7 @@ static void see_memory(struct watch *watch, const struct batch_item *item)
     /* Writing changes no sidecar but by the length, and that is known of an array. */
     if (!told && (count == 0 || item->events & ~(uint32_t)IN_MODIFY))
         see_sidecars(daemon, item->name, item->events);
+    see_views(daemon, item->name);
     for (size_t i = 0; i < count; i++) {
         if (!told)
             see_array(daemon, arrays[i], item->events);

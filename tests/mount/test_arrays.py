@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from support import tools, users
-from support.arrays import declare, eventually_said, sidecar
+from support.arrays import declare, eventually_said, refusal, sidecar
 from support.place import map_array
 from support.waiting import wait_until
 
@@ -23,21 +23,9 @@ UNSUPPORTED = errno.errorcode[errno.EOPNOTSUPP]  # which has two names
 
 
 @pytest.fixture
-def raw_files(access):
-    if access.symlinks:
-        pytest.skip("links: raw files are neither made nor resized")
-
-
-@pytest.fixture
 def p(raw_files, mount, sample):
     """The project's directory, where files can be written."""
     return mount / "p"
-
-
-def refusal(act):
-    with pytest.raises(OSError) as caught:
-        act()
-    return errno.errorcode[caught.value.errno]
 
 
 # --- create -----------------------------------------------------------------------------------------------------------
@@ -199,7 +187,7 @@ def test_what_a_user_makes_through_roots_daemon_belongs_to_him(p, place):
     assert refusal(lambda: users.other_stranger.run(lambda: (hers / "z").write_bytes(b"abc"))) == "EACCES"
 
 
-# --- what is there already ------------------------------------------------------------------------------------------------
+# --- what is there already --------------------------------------------------------------------------------------------
 
 
 def test_creating_a_missing_array_makes_its_data_anew(p, place):
@@ -250,7 +238,7 @@ def wait_for_data(place, name, said, attributes):
     path.write_text("".join(lines[: last + 1] + added + lines[last + 1 :]))
 
 
-# --- opens for writing --------------------------------------------------------------------------------------------------------
+# --- opens for writing ------------------------------------------------------------------------------------------------
 
 
 def test_o_trunc_empties_an_array_and_keeps_dtype_and_trailing_shape(p, place):
@@ -344,7 +332,7 @@ def test_flush_of_a_reader_asks_nobody(raw_files, unstarted, sample):
     unstarted.stop()
 
 
-# --- an empty array ---------------------------------------------------------------------------------------------------------
+# --- an empty array ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -448,7 +436,7 @@ def test_openers_of_an_empty_array_never_meet_an_error(raw_files, unstarted, sam
     unstarted.stop()
 
 
-# --- the rest of the table ------------------------------------------------------------------------------------------------------
+# --- the rest of the table --------------------------------------------------------------------------------------------
 
 
 def test_holes_are_found_and_copied(p, place):
@@ -567,7 +555,7 @@ def removed_segments(pid, place):
     return [link for link in found if "(deleted)" in link and str(place.shm) in link]
 
 
-# --- owners, modes and times ----------------------------------------------------------------------------------------------------
+# --- owners, modes and times ------------------------------------------------------------------------------------------
 
 
 def test_chmod_and_times_are_the_segments(p, place):
@@ -633,7 +621,7 @@ def test_du_counts_memory_really_used(p, place):
     assert map_array(p / "x", "u1", [1 << 20])[-1] == ord("1")
 
 
-# --- without passthrough ----------------------------------------------------------------------------------------------------------
+# --- without passthrough ----------------------------------------------------------------------------------------------
 
 
 def test_links_can_be_written_through_but_raw_files_are_not_made(mount, place, sample):

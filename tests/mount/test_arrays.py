@@ -190,6 +190,16 @@ def test_what_a_user_makes_through_roots_daemon_belongs_to_him(p, place):
 # --- what is there already --------------------------------------------------------------------------------------------
 
 
+def test_making_an_array_anew_ends_the_ghost_of_its_sidecar(p):
+    """That would still resolve for who removed the array, and must not when he has removed another one since."""
+    os.unlink(p / "a")
+    assert os.path.lexists(p / "a.meta")
+    (p / "a").write_bytes(b"abc")
+    assert not os.path.lexists(p / "a.meta")
+    os.unlink(p / "a")
+    assert not os.path.lexists(p / "a.meta")
+
+
 def test_creating_a_missing_array_makes_its_data_anew(p, place):
     place.segment("p", "a").unlink()
     wait_until(lambda: not os.path.lexists(p / "a"), "the array leaving")

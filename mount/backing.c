@@ -16,7 +16,7 @@
  * A lock for some of the inodes: registering is a few microseconds and must not be done twice.
  * Taken under a picture's lock; nothing is taken inside.
  */
-enum { LOCKS = 64, KEPT_MOST = 4096, PASSING_NANOSECONDS = 20 * 1000 * 1000 };
+enum { LOCKS = 64, KEPT_MOST = 4096, ARRIVING_NANOSECONDS = 100 * 1000 * 1000 };
 static pthread_mutex_t locks[LOCKS] = {[0 ... LOCKS - 1] = PTHREAD_MUTEX_INITIALIZER};
 
 static pthread_mutex_t *lock_of(const struct inode *inode)
@@ -111,6 +111,7 @@ static int open_through(struct daemon *daemon, fuse_req_t request, struct inode_
 static int open_beside(struct inode_array *array, struct fuse_file_info *file)
 {
     (void)clock_gettime(CLOCK_MONOTONIC, &array->use->beside);
+    array->use->arriving++;
     file->direct_io = 1;
     return 0;
 }
@@ -135,17 +136,33 @@ int backing_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
     return result;
 }
 
-void backing_let_pass(struct inode *inode)
+void backing_arrived(struct inode *inode)
 {
     struct inode_array *array = inode_array(inode);
-    struct timespec now;
     (void)pthread_mutex_lock(lock_of(inode));
-    struct timespec beside = array->use ? array->use->beside : (struct timespec){0};
+    array->use->arriving--;
     (void)pthread_mutex_unlock(lock_of(inode));
+}
+
+static bool are_arriving(struct inode *inode)
+{
+    const struct inode_array *array = inode_array(inode);
+    struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    int64_t age = (now.tv_sec - beside.tv_sec) * INT64_C(1000000000) + now.tv_nsec - beside.tv_nsec;
-    if (age < PASSING_NANOSECONDS)
-        (void)nanosleep(&(struct timespec){.tv_nsec = (long)(PASSING_NANOSECONDS - age)}, NULL);
+    (void)pthread_mutex_lock(lock_of(inode));
+    const struct inode_use *use = array->use;
+    bool some = use && use->arriving > 0 &&
+                (now.tv_sec - use->beside.tv_sec) * INT64_C(1000000000) + now.tv_nsec -
+                        use->beside.tv_nsec <
+                    ARRIVING_NANOSECONDS;
+    (void)pthread_mutex_unlock(lock_of(inode));
+    return some;
+}
+
+void backing_let_arrive(struct inode *inode)
+{
+    while (are_arriving(inode)) /* nobody tells when an answer has arrived */
+        (void)nanosleep(&(struct timespec){.tv_nsec = 500 * 1000}, NULL);
 }
 
 bool backing_release(fuse_req_t request, struct inode *inode, bool through)

@@ -49,11 +49,15 @@ void backing_touch(struct inode *inode);
 /* The same of who was the last one through: whether somebody is by now, who will be it then. */
 bool backing_pass_on(struct inode *inode);
 
+/* One who was let in beside the segment has done something with his file. */
+void backing_arrived(struct inode *inode);
+
 /*
- * Before an open for writing is answered, without any lock: gives those a moment who were let in
- * beside the segment in the instant before, for their answers to arrive first.
+ * Before an open through to the segment is answered, without any lock: gives those who were let in
+ * beside it a moment for their answers to arrive first. (Answers that wait in the very ring of this
+ * thread do not: with io_uring such a reader may still get the kernel's EIO.)
  */
-void backing_let_pass(struct inode *inode);
+void backing_let_arrive(struct inode *inode);
 
 /*
  * The segment itself, O_RDWR if `writing`, by its name, or where that is gone by who has it open

@@ -89,6 +89,7 @@ struct inode_use {
     int fd;                 /* of the segment, once it was opened for writing; or -1 */
     bool touched;           /* it was, or was emptied: its size has to be looked at in the end */
     struct timespec beside; /* when somebody was last let in beside the segment */
+    unsigned arriving;      /* of those, who may not have got their answers yet */
     struct stat last;       /* as of the last open, for descriptors that outlive the name */
 };
 

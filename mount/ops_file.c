@@ -89,12 +89,11 @@ static int open_seen(struct daemon *daemon, fuse_req_t request, struct inode *in
 int ops_open_inode(struct daemon *daemon, fuse_req_t request, struct inode *inode,
                    struct fuse_file_info *file)
 {
-    bool writing = (file->flags & O_ACCMODE) != O_RDONLY;
     int result = open_seen(daemon, request, inode, file);
     if (result == -ENOENT && (inode->kind == INODE_SIDECAR || inode->kind == INODE_META))
         result = view_sidecar_open_draft(daemon, request, inode, file);
-    if (result == 0 && inode->kind == INODE_ARRAY && writing)
-        backing_let_pass(inode);
+    if (result == 0 && inode->kind == INODE_ARRAY && !file->direct_io)
+        backing_let_arrive(inode);
     return result;
 }
 

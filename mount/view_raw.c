@@ -11,8 +11,15 @@
 #include "sizing.h"
 #include "view.h"
 
-/* file->fh of who is through to the segment; of who is beside it, the inode. */
+/* file->fh of who is through to the segment. */
 enum { HANDLE_THROUGH = 1 };
+
+/* Of who is beside it. */
+struct beside {
+    struct handle handle;
+    struct inode *inode;
+    atomic_bool arrived; /* the answer to his open */
+};
 
 enum { READ_MOST = 1 << 20 };
 
@@ -54,6 +61,36 @@ static bool has_to_change(const struct sight *sight, const struct fuse_file_info
            entries_size(sight->node, &sight->looks.segment) == 0;
 }
 
+static void destroy_beside(struct handle *handle)
+{
+    free(handle); /* its first member */
+}
+
+/* What file->fh is of who is beside the segment, made beforehand. */
+static struct beside *make_beside(struct daemon *daemon, struct inode *inode)
+{
+    struct beside *beside = calloc(1, sizeof *beside);
+    if (beside &&
+        handle_add(&daemon->handles, &beside->handle, sizeof *beside, destroy_beside) < 0) {
+        free(beside);
+        return NULL;
+    }
+    if (beside)
+        beside->inode = inode;
+    return beside;
+}
+
+static struct beside *beside_of(const struct fuse_file_info *file)
+{
+    return file->fh == HANDLE_THROUGH ? NULL : (struct beside *)(uintptr_t)file->fh;
+}
+
+static void note_arrival(struct beside *beside)
+{
+    if (!atomic_exchange(&beside->arrived, true))
+        backing_arrived(beside->inode);
+}
+
 static int raw_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
                     const struct sight *sight, struct fuse_file_info *file)
 {
@@ -66,12 +103,15 @@ static int raw_open(struct daemon *daemon, fuse_req_t request, struct inode *ino
     struct backing_wish wish = {.st = &st,
                                 .empty = entries_size(sight->node, &sight->looks.segment) == 0,
                                 .writing = !is_reading(file)};
+    struct beside *beside = NULL;
+    if (wish.empty && !wish.writing && !(beside = make_beside(daemon, inode)))
+        return -ENOMEM;
     result = backing_open(daemon, request, inode, &wish, file);
-    if (result < 0)
-        return result;
-    file->fh = result ? HANDLE_THROUGH : (uint64_t)(uintptr_t)inode;
+    file->fh = result == 0 ? (uint64_t)(uintptr_t)beside : HANDLE_THROUGH;
     file->noflush = is_reading(file);
-    return 0;
+    if (beside && result != 0)
+        handle_end(&daemon->handles, &beside->handle);
+    return result < 0 ? result : 0;
 }
 
 /* The length as it is shown now; of what is no more 0. */
@@ -88,7 +128,7 @@ static uint64_t length_of(struct daemon *daemon, struct inode *inode)
 bool view_raw_is_empty(struct daemon *daemon, struct inode *inode,
                        const struct fuse_file_info *file)
 {
-    return file->fh != HANDLE_THROUGH && length_of(daemon, inode) == 0;
+    return beside_of(file) && length_of(daemon, inode) == 0;
 }
 
 /* What is there by now of an array that was empty when it was opened, up to `size` bytes. */
@@ -110,14 +150,15 @@ static ssize_t read_beside(struct daemon *daemon, struct inode *inode, void *byt
 static void raw_read(struct daemon *daemon, fuse_req_t request, size_t size, off_t offset,
                      const struct fuse_file_info *file)
 {
-    if (file->fh == HANDLE_THROUGH) { /* the kernel never asks */
+    if (!beside_of(file)) { /* the kernel never asks */
         (void)fuse_reply_err(request, EIO);
         return;
     }
+    struct beside *beside = beside_of(file);
     size_t room = size < READ_MOST ? size : READ_MOST;
     CSHM_AUTO_FREE char *bytes = malloc(room ? room : 1);
-    struct inode *inode = (struct inode *)(uintptr_t)file->fh;
-    ssize_t count = bytes ? read_beside(daemon, inode, bytes, room, offset) : -ENOMEM;
+    note_arrival(beside);
+    ssize_t count = bytes ? read_beside(daemon, beside->inode, bytes, room, offset) : -ENOMEM;
     if (count < 0)
         (void)fuse_reply_err(request, (int)-count);
     else
@@ -152,8 +193,13 @@ static int raw_resize(struct daemon *daemon, fuse_req_t request, struct inode *i
 static void raw_release(struct daemon *daemon, fuse_req_t request, struct inode *inode,
                         const struct fuse_file_info *file)
 {
+    struct beside *beside = beside_of(file);
+    if (beside) {
+        note_arrival(beside);
+        handle_end(&daemon->handles, &beside->handle);
+    }
     /* The kernel drops what goes wrong here; the next who writes makes it right. */
-    if (backing_release(request, inode, file->fh == HANDLE_THROUGH))
+    if (backing_release(request, inode, !beside))
         (void)sizing_follow(daemon, request, inode, true);
 }
 

@@ -39,6 +39,13 @@ def access(request, fuse_device):
 
 
 @pytest.fixture
+def raw_files(access):
+    """For tests of what links do not do."""
+    if access.symlinks:
+        pytest.skip("links: raw files are neither made nor resized")
+
+
+@pytest.fixture
 def unstarted(place, access):
     """A mount whose daemon the test starts itself."""
     made = mounting.Mount(place, access)

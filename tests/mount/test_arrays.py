@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Arrays are files: made, written, appended to, emptied and looked at with the tools everybody has."""
 
+import contextlib
 import errno
 import fcntl
 import mmap
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from support import tools, users
-from support.arrays import declare, eventually_said, sidecar
+from support.arrays import declare, eventually_said, refusal, sidecar
 from support.place import map_array
 from support.waiting import wait_until
 
@@ -22,21 +23,9 @@ UNSUPPORTED = errno.errorcode[errno.EOPNOTSUPP]  # which has two names
 
 
 @pytest.fixture
-def raw_files(access):
-    if access.symlinks:
-        pytest.skip("links: raw files are neither made nor resized")
-
-
-@pytest.fixture
 def p(raw_files, mount, sample):
     """The project's directory, where files can be written."""
     return mount / "p"
-
-
-def refusal(act):
-    with pytest.raises(OSError) as caught:
-        act()
-    return errno.errorcode[caught.value.errno]
 
 
 # --- create -----------------------------------------------------------------------------------------------------------
@@ -198,7 +187,17 @@ def test_what_a_user_makes_through_roots_daemon_belongs_to_him(p, place):
     assert refusal(lambda: users.other_stranger.run(lambda: (hers / "z").write_bytes(b"abc"))) == "EACCES"
 
 
-# --- what is there already ------------------------------------------------------------------------------------------------
+# --- what is there already --------------------------------------------------------------------------------------------
+
+
+def test_making_an_array_anew_ends_the_ghost_of_its_sidecar(p):
+    """That would still resolve for who removed the array, and must not when he has removed another one since."""
+    os.unlink(p / "a")
+    assert os.path.lexists(p / "a.meta")
+    (p / "a").write_bytes(b"abc")
+    assert not os.path.lexists(p / "a.meta")
+    os.unlink(p / "a")
+    assert not os.path.lexists(p / "a.meta")
 
 
 def test_creating_a_missing_array_makes_its_data_anew(p, place):
@@ -249,7 +248,7 @@ def wait_for_data(place, name, said, attributes):
     path.write_text("".join(lines[: last + 1] + added + lines[last + 1 :]))
 
 
-# --- opens for writing --------------------------------------------------------------------------------------------------------
+# --- opens for writing ------------------------------------------------------------------------------------------------
 
 
 def test_o_trunc_empties_an_array_and_keeps_dtype_and_trailing_shape(p, place):
@@ -343,7 +342,7 @@ def test_flush_of_a_reader_asks_nobody(raw_files, unstarted, sample):
     unstarted.stop()
 
 
-# --- an empty array ---------------------------------------------------------------------------------------------------------
+# --- an empty array ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -436,15 +435,18 @@ while time.monotonic() < end:
 """
 
 
-def test_openers_of_an_empty_array_never_meet_an_error(empty):
+def test_openers_of_an_empty_array_never_meet_an_error(raw_files, unstarted, sample):
     """The kernel allows one way of opening at a time; whoever reads and writes at once must not notice."""
+    empty = unstarted.start("-o", "no_io_uring") / "p/e"
+    empty.touch()
     ways = ["O_WRONLY", "O_RDONLY", "O_RDONLY", "O_RDONLY"]
     words = [sys.executable, "-c", OPEN_AGAIN_AND_AGAIN, empty]
     running = [subprocess.Popen([*words, way], stderr=subprocess.PIPE, text=True) for way in ways]
     assert [process.communicate()[1] for process in running] == [""] * 4
+    unstarted.stop()
 
 
-# --- the rest of the table ------------------------------------------------------------------------------------------------------
+# --- the rest of the table --------------------------------------------------------------------------------------------
 
 
 def test_holes_are_found_and_copied(p, place):
@@ -549,16 +551,21 @@ def test_memory_is_freed_with_the_last_descriptor_of_a_removed_file(mount, p, pl
     fd = os.open(p / "x", os.O_CREAT | os.O_EXCL | os.O_RDWR)
     os.posix_fallocate(fd, 0, 8 << 20)
     os.unlink(p / "x")
+    assert removed_segments(mount.process.pid, place)  # by which it can be resized
     os.close(fd)
-
-    def daemon_has_segments():
-        links = (os.readlink(f"/proc/{mount.process.pid}/fd/{name}") for name in os.listdir(f"/proc/{mount.process.pid}/fd"))
-        return any("(deleted)" in link and str(place.shm) in link for link in links)
-
-    wait_until(lambda: not daemon_has_segments(), "the daemon to let go")
+    wait_until(lambda: not removed_segments(mount.process.pid, place), "the daemon to let go")
 
 
-# --- owners, modes and times ----------------------------------------------------------------------------------------------------
+def removed_segments(pid, place):
+    """That the process has open."""
+    found = []
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(f"/proc/{pid}/fd/{name}"))
+    return [link for link in found if "(deleted)" in link and str(place.shm) in link]
+
+
+# --- owners, modes and times ------------------------------------------------------------------------------------------
 
 
 def test_chmod_and_times_are_the_segments(p, place):
@@ -624,7 +631,7 @@ def test_du_counts_memory_really_used(p, place):
     assert map_array(p / "x", "u1", [1 << 20])[-1] == ord("1")
 
 
-# --- without passthrough ----------------------------------------------------------------------------------------------------------
+# --- without passthrough ----------------------------------------------------------------------------------------------
 
 
 def test_links_can_be_written_through_but_raw_files_are_not_made(mount, place, sample):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the manifest and the sidecar say of arrays that are written as files."""
 
+import errno
 import tomllib
 
 from .waiting import wait_until
@@ -19,6 +20,15 @@ def eventually_said(place, project, path, **wanted):
         return leaf if all(leaf.get(key) == value for key, value in wanted.items()) else None
 
     return wait_until(look, f"{'/'.join(path)} with {wanted} in the manifest: {place.manifest_path(project)}", FOLDED)
+
+
+def refusal(act):
+    """How the error that act() must end with is called."""
+    try:
+        act()
+    except OSError as error:
+        return errno.errorcode[error.errno]
+    raise AssertionError("it was not refused")
 
 
 def sidecar(path):

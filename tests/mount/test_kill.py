@@ -311,12 +311,15 @@ import os, random, sys
 top, seed = sys.argv[1], sys.argv[2]
 chance, names, number = random.Random(seed), ["p/first"], 0
 say = lambda *words: os.write(1, (" ".join(words) + "\n").encode())
+def put(path, text):
+    with open(path, "w") as file:
+        file.write(text)
 while True:
     number += 1
     act = chance.choice(["make", "make", "move", "remove", "attributes", "group"])
     if act == "make" or not names:
         act, name = "make", f"{chance.choice('pq')}/n{number}"
-        call = lambda: open(f"{top}/{name}.meta", "x").write(f'[array]\ndtype = "uint8"\nshape = [{number}]\n')
+        call = lambda: put(f"{top}/{name}.meta", f'[array]\ndtype = "uint8"\nshape = [{number}]\n')
         after = [*names, name]
     elif act == "move":
         old, name = chance.choice(names), f"{chance.choice('pq')}/n{number}"
@@ -328,7 +331,7 @@ while True:
         after = [one for one in names if one != name]
     elif act == "attributes":
         name = chance.choice(names)
-        call = lambda: open(f"{top}/{name}.meta", "w").write(f"[attrs]\nn = {number}\n")
+        call = lambda: put(f"{top}/{name}.meta", f"[attrs]\nn = {number}\n")
         after = names
     else:
         call = lambda: (os.mkdir(f"{top}/p/group"), os.rmdir(f"{top}/p/group"))

@@ -6,7 +6,7 @@ import tomllib
 import numpy as np
 import pytest
 
-from support import fsx
+from support import fsx, tools
 from support.programs import are_sanitized
 
 OPERATIONS = 400 if are_sanitized() else 2000
@@ -58,12 +58,15 @@ def test_random_operations_do_what_they_do_on_tmpfs(passthrough, place, kind):
     mount = passthrough
     shadow = place.shm / "shadow"
     place.foreign |= {"shadow", "shadow-away"}
-    (mount / "p").mkdir()
-    content = b""
+    content, arrays = b"", {}
     if KINDS[kind]:
         dtype, shape = KINDS[kind]
-        (mount / "p/x.meta").write_text(f'[array]\ndtype = "{dtype}"\nshape = {shape}\n[attrs]\nkept = true\n')
-        content = bytes(int(np.prod(shape)) * np.dtype(dtype).itemsize)
+        arrays["x"] = np.ones(shape, dtype)
+        content = arrays["x"].tobytes()
+    place.publish("p", arrays)
+    mount.eventually((mount / "p").is_dir, "the project")
+    if KINDS[kind]:
+        tools.shell("echo 'kept = true' >> p/x.meta", mount.path)
     shadow.write_bytes(content)
     seed = f"{kind}/1"
     print(f"seed {seed}")

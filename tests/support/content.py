@@ -40,10 +40,13 @@ def _leaf(place, leaf):
 
 
 def _groups(tree, path):
-    for key, item in tree.items():
-        if isinstance(item, dict) and not manifest.is_leaf(item):
-            yield (*path, key)
-            yield from _groups(item, (*path, key))
+    left = [(path, tree)]
+    while left:
+        here, group = left.pop()
+        for key, item in group.items():
+            if isinstance(item, dict) and not manifest.is_leaf(item):
+                yield (*here, key)
+                left.append(((*here, key), item))
 
 
 def differences(one, other):

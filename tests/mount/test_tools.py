@@ -54,7 +54,6 @@ REMOVALS = {
     "rm -r": "rm -r p",
     "rm all, then rmdir": "rm p/* && rmdir p",
     "rm all and the hidden, then rmdir": "rm p/* p/.meta && rmdir p",
-    "rm arrays and sidecars, one by one": "for f in p/*; do if [ -e $f ]; then rm $f; fi; done && rmdir p",
     "find -delete": "find p -delete",
     "find -exec rm +": "find p -type f -exec rm {} + && rmdir p",
     "find with xargs": "find p ! -type d -print0 | xargs -0 rm && rmdir p",

@@ -48,7 +48,18 @@ def _create(array):
         file.write(bytes(64))
 
 
-CHANGES = {"unlink": os.unlink, "rename": _rename, "sidecar-write": _sidecar, "create": _create}
+def _create_by_sidecar(array):
+    with open(f"{array}-made.meta", "xb", buffering=0) as file:
+        file.write(b'[array]\ndtype = "float64"\nshape = [8]\n')
+
+
+CHANGES = {
+    "unlink": os.unlink,
+    "rename": _rename,
+    "sidecar-write": _sidecar,
+    "create": _create,
+    "create-by-sidecar": _create_by_sidecar,
+}
 LIMIT = Goal("≤ 2×", most=2.0)
 
 

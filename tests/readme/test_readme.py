@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from support import mounting, programs
@@ -121,3 +122,39 @@ def test_examples_do_what_is_shown(mount, suffix):
         assert example.session, f"no console session after {example.name}"
         for command, output in example.session:
             assert typed(mount, command) == output
+
+
+# --- what the how-tos say of files ------------------------------------------------------------------------------------
+
+FILES = "Make an array from a shell script", "Append to an array", "Edit attributes", "Move, rename", "Back up", "Read and write .npy"
+
+
+def scripts(beginning):
+    """The ```sh fences of the how-to."""
+    text = README.read_text(encoding="utf-8")
+    (section,) = [part for part in text.split("\n### ")[1:] if part.startswith(beginning)]
+    return [fence["text"] for fence in FENCE.finditer(section) if fence["language"] == "sh"]
+
+
+def test_the_how_tos_of_files_do_what_they_say(mount):
+    """One after the other, as they stand there."""
+    if os.path.islink(mount / "sample/temperature"):
+        lacking("passthrough, without which raw files are not made")
+    if not shutil.which("rsync"):
+        lacking("no rsync")
+    here = mount.place.files
+    (here / "velocities.raw").write_bytes(np.ones((1000, 3), "f4").tobytes())
+    (here / "more.raw").write_bytes(np.full((10, 3), 2, "f4").tobytes())
+    (here / "new.raw").write_bytes(np.full((500, 3), 3, "f4").tobytes())
+    np.save(here / "model.npy", np.arange(6.0).reshape(2, 3))
+    for beginning in FILES:
+        found = scripts(beginning)
+        assert found, beginning
+        for text in found:
+            typed(mount, f"set -e\n{text}")
+    assert (mount / "run2/position").stat().st_size == 24_000
+    assert (mount / "run2/forces/vel").read_bytes() == (here / "new.raw").read_bytes()
+    assert np.array_equal(np.load(mount / "run1/model.npy"), np.arange(6.0).reshape(2, 3))
+    for kept in ("run1", "run2"):
+        assert "second run" in (mount / kept / ".meta").read_text()
+        assert "shape = [500, 3]" in (mount / kept / "forces/vel.meta").read_text()

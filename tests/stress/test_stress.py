@@ -16,7 +16,7 @@ SECONDS = 15
 
 def settings(**more):
     peer = os.environ.get("CUTESHMFS_PEER_PYTHON") if os.geteuid() == 0 else None
-    chosen = {"seconds": SECONDS, "seed": int(time.time()), "kill_daemon": False, "readers": 3, "writers": 3,
+    chosen = {"seconds": SECONDS, "seed": int(time.time()), "kill_daemon": False, "readers": 3, "writers": 3, "makers": 2,
               "exclusive": 4, "wild": 2, "peer": peer}  # fmt: skip
     return types.SimpleNamespace(**{**chosen, **more})
 

@@ -17,6 +17,7 @@ from . import quiet
 from .client import World
 from .killer import Killer
 from .ledger import DAEMONS, Ledger
+from .makers import Maker
 from .peer import Peer
 from .readers import Lister, Reader
 from .writers import Writer
@@ -68,7 +69,7 @@ class Arena:
             exclusive=settings.exclusive, window=patience(), patience=patience(),
             strict_opens=not self.access.symlinks, peer=settings.peer, seed=settings.seed,
         )  # fmt: skip
-        kinds = [Reader] * settings.readers + [Lister] + [Writer] * settings.writers + [Killer] + [Peer] * bool(settings.peer)
+        kinds = [Reader] * settings.readers + [Lister] + [Writer] * settings.writers + [Maker] * settings.makers + [Killer] + [Peer] * bool(settings.peer)
         for number, kind in enumerate(kinds):
             client = kind(self.world, number, f"{kind.__name__.lower()}-{number}")
             ledger.beat(number)
@@ -158,6 +159,7 @@ class Arena:
         if self.settings.kill_daemon:
             lines.append(f"daemons killed {int(self.world.ledger.epoch.sum()) // 2}")
         assert counts["reader.found"] and counts["writer.succeeded"], lines
+        assert counts["maker.succeeded"] or not self.settings.makers, lines
         return lines
 
     def _memory(self):

@@ -61,7 +61,7 @@ def tree_of(top):
         below = os.path.relpath(folder, top)
         keys = () if below == "." else tuple(below.split("/"))
         for name in files:
-            if name != META:
+            if name[0] != ".":  # of groups, and what was being made when a daemon was killed
                 path = (*keys, name)
                 found[path] = None if name.endswith(META) else os.stat(os.path.join(folder, name)).st_size
     return found
@@ -72,6 +72,8 @@ def wanted(arena):
     place, found = arena.place, {}
     for project in place.projects():
         for path, leaf in place.manifest(project).leaves().items():
+            if path[-1].startswith("."):
+                continue
             found[(project, *path[:-1], path[-1] + META)] = None
             size = data_size(place, leaf)
             if size is not None:

@@ -187,7 +187,7 @@ class Reader(Client):
 
     def _judge_sidecar(self, array, version, before, column):
         self._judge_version(version, before.described)
-        if array["shape"] != [words(version, column)]:
+        if array["shape"] != [words(version, column)] and column != RESIZED:
             raise Wrong(f"the shape is {array['shape']}, not [{words(version, column)}]")
 
     def group_sidecar(self):
@@ -298,7 +298,7 @@ class Lister(Client):
                 self.wrong(f"twice in {folder}: {again}")
             below = os.path.relpath(folder, top)
             keys = () if below == "." else tuple(below.split("/"))
-            found += [(*keys, name) for name in files]
+            found += [(*keys, name) for name in files if name[0] != "."]  # what is being made, see makers.py
         return set(found), errors
 
     def _judge_tree(self, project, files, before):

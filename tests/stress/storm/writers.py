@@ -342,7 +342,7 @@ class Writer(Client):
         for folder, _, files in os.walk(top):
             below = os.path.relpath(folder, top)
             keys = () if below == "." else tuple(below.split("/"))
-            found |= {(*keys, name) for name in files if not name.endswith(META)}
+            found |= {(*keys, name) for name in files if not name.endswith(META) and name[0] != "."}  # see makers.py
         must, may = expected_data(view)
         return {ARRAYS[c] for c in must} <= found <= {ARRAYS[c] for c in may} and os.path.isdir(top) == (view.state[EXISTS] == 2)
 

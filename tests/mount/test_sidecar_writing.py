@@ -724,6 +724,16 @@ def test_vim(raw, backupcopy, backup):
     assert set(os.listdir(raw)) - {".meta", "a", "a.meta", "b", "one", "one.meta"} == left
 
 
+@pytest.mark.parametrize("command", ["wq", "w | w | q"])
+def test_vim_where_it_can_make_no_other_files(p, command):
+    """With links nothing can be made beside it: vim then writes over it."""
+    if not shutil.which("vim"):
+        pytest.skip("no vim here")
+    done = tools.run("vim", "-u", "NONE", "-n", "-es", "-c", '%s/"m"/"km"/', "-c", command, "a.meta", cwd=p)
+    assert done.returncode == 0, done
+    wait_until(lambda: read(p / "a.meta").get("attrs") == {"units": "km"}, "vim")
+
+
 def test_vim_with_a_swap_file_makes_an_array(raw):
     if not shutil.which("vim"):
         pytest.skip("no vim here")

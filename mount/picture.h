@@ -6,12 +6,14 @@
  * own changes: a manifest of 100,000 arrays cannot be parsed for each unlink. Node pointers taken
  * from it are valid while its lock is held; kept ones only for the generation they were found in.
  *
- * Lock order, outermost first: picture.loading, picture.lock, the registry's lock file (store.h);
- * under any of these one of: the folder's (and in that the table of pictures'), a backing lock
- * (backing.c), the inode table's, the herald's. Ghosts' lock is before the inode table's, and taken
- * under none of the first three. Of one kind nobody has two. Under no lock is the kernel notified
- * (herald.h) or a request answered. A reader waits for a writer, and a writer of ours may wait five
- * seconds for the registry's lock.
+ * Lock order, outermost first: a manuscript's judgement, picture.loading, picture.lock, the
+ * registry's lock file (store.h); under any of these one of: the folder's (and in that the table of
+ * pictures'), a backing lock (backing.c), the inode table's, the herald's, that of manuscripts,
+ * remarks or pristine arrays (and in the manuscripts' that of handles). Ghosts' lock is before the
+ * inode table's, and taken under none of the first three. Of one kind nobody has two. Under no lock
+ * is the kernel notified (herald.h) or a request answered. (The length of an array that a judgement
+ * has made longer is told under that judgement alone.) A reader waits for a writer, and a writer of
+ * ours may wait five seconds for the registry's lock.
  */
 #ifndef MOUNT_PICTURE_H
 #define MOUNT_PICTURE_H

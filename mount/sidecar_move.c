@@ -14,93 +14,14 @@
 #include "base/scope.h"
 #include "manuscript.h"
 #include "model/fit.h"
-#include "sidecar_place.h"
+#include "sidecar_onto.h"
 #include "store/registry.h"
 #include "store/segment.h"
 #include "view.h"
 
-/* --- Writing a text onto a name that ends in .meta ----------------------------------------------
- */
-
-struct onto {
-    struct daemon *daemon;
-    fuse_req_t request;
-    struct inode *to;
-    const char *new_name;
-    unsigned flags;
-    struct sidecar_author author;
-    struct sidecar_place place; /* points into itself */
-    char *key;                  /* a copy of its own */
-};
-
-static int check_target(struct onto *o, const struct sight *sight)
-{
-    int result = sidecar_place(sight->picture, sight->node, o->new_name, &o->place);
-    if (result < 0)
-        return result;
-    if (sight->picture->closed)
-        return -EACCES;
-    if (o->place.exists && o->flags & RENAME_NOREPLACE)
-        return -EEXIST;
-    const struct entries *looks = &o->place.looks;
-    if (looks->has_segment && !sidecar_asker_may(o->request, &looks->segment, 02))
-        return -EACCES;
-    if (looks->has_segment)
-        o->author.segment = looks->segment.st_ino;
-    o->key = malloc(o->place.key.length + 1);
-    if (!o->key)
-        return -ENOMEM;
-    if (o->place.key.length > 0)
-        memcpy(o->key, o->place.key.bytes, o->place.key.length);
-    return 0;
-}
-
-/* Who may write there, and where it is. o->key is to be freed. */
-static int find_target(struct onto *o)
-{
-    struct sight sight;
-    if (o->flags & ~(unsigned)RENAME_NOREPLACE)
-        return -EINVAL;
-    int result = sight_begin(o->daemon, o->to, &sight);
-    if (result < 0)
-        return result;
-    result = check_target(o, &sight);
-    sight_end(&sight);
-    return result;
-}
-
-static int write_onto(struct onto *o, struct cshm_text text, const struct change_path *source,
-                      const char *segment)
-{
-    const struct cshm_text key = {o->key, o->place.key.length};
-    const bool is_meta = o->place.kind == INODE_META;
-    const struct sidecar_text written = {.directory = o->to,
-                                         .key = key,
-                                         .is_meta = is_meta,
-                                         .text = text,
-                                         .author = &o->author,
-                                         .is_new = true,
-                                         .source = source,
-                                         .source_segment = segment};
-    int result = sidecar_judge(o->daemon, &written);
-    if (result == 0)
-        (void)sidecar_detach(o->daemon, o->to, is_meta, key);
-    return result;
-}
-
-/* Both names, with the inodes that the kernel may know by them. */
 static void tell(struct daemon *daemon, struct inode *directory, const char *name)
 {
     herald_entry(&daemon->herald, directory, name, NULL);
-}
-
-static void tell_target(const struct onto *o)
-{
-    const struct cshm_text key = {o->key, o->place.key.length};
-    struct inode *inode = inode_find(&o->daemon->inodes, o->place.kind, o->to, key);
-    herald_entry(&o->daemon->herald, o->to, o->new_name, inode);
-    if (inode)
-        inode_drop(&o->daemon->inodes, inode, 1);
 }
 
 /* --- An array onto a sidecar --------------------------------------------------------------------
@@ -133,8 +54,8 @@ static int read_all(int fd, char *bytes, size_t length)
     return 0;
 }
 
-static int read_source(const struct onto *o, const struct sight *sight, const struct entry *entry,
-                       struct source *out)
+static int read_source(const struct sidecar_onto *o, const struct sight *sight,
+                       const struct entry *entry, struct source *out)
 {
     const struct stat *st = &entry->looks.segment;
     const struct cshm_description *described = entry->node->described;
@@ -159,7 +80,7 @@ static int read_source(const struct onto *o, const struct sight *sight, const st
     return out->text ? read_all(fd, out->text, length) : -ENOMEM;
 }
 
-static int find_source(const struct onto *o, struct inode *from, const char *name,
+static int find_source(const struct sidecar_onto *o, struct inode *from, const char *name,
                        struct source *out)
 {
     struct sight sight;
@@ -196,24 +117,24 @@ static int remove_source(struct change *change, void *context)
     return change_commit(change, &commit);
 }
 
-static int take(struct onto *o, struct inode *from, const char *name)
+static int take(struct sidecar_onto *o, struct inode *from, const char *name)
 {
     struct source source = {0};
     int result = find_source(o, from, name, &source);
     if (result == 0)
-        result = find_target(o);
+        result = sidecar_onto_find(o);
     if (result == 0) {
         bool same = inode_directory(from)->picture == inode_directory(o->to)->picture;
         o->author.mode = source.mode;
-        result = write_onto(o, (struct cshm_text){source.text, source.length},
-                            same ? &source.path : NULL, source.segment);
+        result = sidecar_onto_write(o, (struct cshm_text){source.text, source.length},
+                                    same ? &source.path : NULL, source.segment);
         struct removal removal = {&source};
         if (result == 0 && !same)
             result = change_run(o->daemon, o->request, from, remove_source, &removal);
     }
     if (result == 0) {
         tell(o->daemon, from, name);
-        tell_target(o);
+        sidecar_onto_tell(o);
     }
     free(o->key);
     finish_source(&source);
@@ -223,12 +144,12 @@ static int take(struct onto *o, struct inode *from, const char *name)
 int sidecar_take(struct daemon *daemon, fuse_req_t request, struct inode *from, const char *name,
                  struct inode *to, const char *new_name, unsigned flags)
 {
-    struct onto onto = {.daemon = daemon,
-                        .request = request,
-                        .to = to,
-                        .new_name = new_name,
-                        .flags = flags,
-                        .author = {.who = *fuse_req_ctx(request)}};
+    struct sidecar_onto onto = {.daemon = daemon,
+                                .request = request,
+                                .to = to,
+                                .new_name = new_name,
+                                .flags = flags,
+                                .author = {.who = *fuse_req_ctx(request)}};
     return take(&onto, from, name);
 }
 
@@ -390,18 +311,19 @@ static int put_copy(struct change *change, void *context)
 
 static int rename_onto_sidecar(struct copy *copy, fuse_req_t request, struct inode *to)
 {
-    struct onto onto = {.daemon = copy->daemon,
-                        .request = request,
-                        .to = to,
-                        .new_name = copy->new_name,
-                        .flags = copy->flags,
-                        .author = {.who = *fuse_req_ctx(request), .mode = copy->st.st_mode & 0666}};
-    int result = find_target(&onto);
+    struct sidecar_onto onto = {
+        .daemon = copy->daemon,
+        .request = request,
+        .to = to,
+        .new_name = copy->new_name,
+        .flags = copy->flags,
+        .author = {.who = *fuse_req_ctx(request), .mode = copy->st.st_mode & 0666}};
+    int result = sidecar_onto_find(&onto);
     if (result == 0)
-        result =
-            write_onto(&onto, (struct cshm_text){copy->text.bytes, copy->text.length}, NULL, NULL);
+        result = sidecar_onto_write(&onto, (struct cshm_text){copy->text.bytes, copy->text.length},
+                                    NULL, NULL);
     if (result == 0)
-        tell_target(&onto);
+        sidecar_onto_tell(&onto);
     free(onto.key);
     return result;
 }

@@ -63,17 +63,28 @@ static int gone(struct daemon *daemon, fuse_req_t request, struct inode *inode)
     return tell_stale(pid, name) ? -ENOENT : -ESTALE;
 }
 
+static int open_inode(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                      struct fuse_file_info *file)
+{
+    struct sight sight;
+    bool changes = (file->flags & O_ACCMODE) != O_RDONLY || file->flags & O_TRUNC;
+    if (changes && daemon->read_only)
+        return -EROFS;
+    if (inode->kind == INODE_NPY && changes && file->flags & O_TRUNC)
+        return npy_open_to_write(daemon, request, inode, file);
+    int result = sight_begin(daemon, inode, &sight);
+    if (result < 0)
+        return result;
+    result = view_of(inode)->open(daemon, request, inode, &sight, file);
+    sight_end(&sight);
+    return result;
+}
+
 void ops_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
 {
     struct daemon *daemon = ops_daemon(request);
     struct inode *inode = inode_from_id(&daemon->inodes, id);
-    struct sight sight;
-    bool changes = (file->flags & O_ACCMODE) != O_RDONLY || file->flags & O_TRUNC;
-    int result = changes && daemon->read_only ? -EROFS : sight_begin(daemon, inode, &sight);
-    if (result == 0) {
-        result = view_of(inode)->open(daemon, request, inode, &sight, file);
-        sight_end(&sight);
-    }
+    int result = open_inode(daemon, request, inode, file);
     if (result == -ENOENT || result == -ESTALE)
         result = gone(daemon, request, inode);
     else

@@ -8,6 +8,7 @@
 
 #include "backing.h"
 #include "base/names.h"
+#include "npy_detour.h"
 #include "ops.h"
 #include "sight.h"
 #include "view.h"
@@ -185,6 +186,9 @@ int ops_resolve(struct daemon *daemon, fuse_req_t request, struct inode *parent,
     memset(out, 0, sizeof *out);
     if (parent->kind == INODE_ROOT)
         return resolve_project(daemon, name, out);
+    if (entries_names_npy(name) &&
+        npy_detour_resolve(daemon, fuse_req_ctx(request)->pid, parent, name, out))
+        return 0;
     return resolve_entry(daemon, request, parent, name, out);
 }
 

@@ -85,6 +85,13 @@ bool view_sidecar_last_seen(struct daemon *daemon, const struct inode *sidecar, 
 /* Likewise of a view, and of one that is being made. */
 bool view_npy_last_seen(struct daemon *daemon, const struct inode *view, struct stat *out);
 
+/*
+ * Opens a view to be written whole, which is another file until it is closed: -ESTALE the first
+ * time (npy_detour.h).
+ */
+int npy_open_to_write(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                      struct fuse_file_info *file);
+
 /* Of any inode that is no directory. */
 const struct view *view_of(const struct inode *inode);
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import struct
 import subprocess
+import threading
 import tomllib
 
 import numpy as np
@@ -439,6 +440,53 @@ def test_whoever_has_the_old_one_mapped_keeps_it(mount, place, project):
         assert data.read() == np.arange(12.0).tobytes()
     assert same(np.array(old), np.arange(12.0).reshape(3, 4))
     assert (project / "a").stat().st_size == 16
+
+
+def test_whoever_has_the_old_view_mapped_or_open_keeps_it(mount, place, project):
+    old = np.load(project / "a.npy", mmap_mode="r")
+    with open(project / "a.npy", "rb") as still_open, open(project / "a.npy", "wb", buffering=0) as file:
+        data = saved(np.zeros(2))
+        assert os.fstat(file.fileno()).st_size == 0
+        file.write(data[:100])
+        assert os.fstat(file.fileno()).st_size == 100
+        assert same(np.array(old), np.arange(12.0).reshape(3, 4))
+        assert same(np.load(project / "a.npy"), np.arange(12.0).reshape(3, 4))
+        file.write(data[100:])
+        file.close()
+        assert same(np.load(project / "a.npy"), np.zeros(2))
+        assert same(np.load(still_open), np.arange(12.0).reshape(3, 4))
+    assert same(np.array(old), np.arange(12.0).reshape(3, 4))
+
+
+def test_many_overwrite_and_read_at_once(project):
+    sizes = [1, 1000, 100_000]
+
+    def write(n):
+        for i in range(30):
+            np.save(project / "a.npy", np.full(sizes[(n + i) % 3], i))
+
+    def read():
+        for _ in range(60):
+            try:
+                there = np.load(project / "a.npy")
+            except FileNotFoundError:  # replaced twice while it was opened
+                continue
+            assert (there == there.flat[0]).all() or there.shape == (3, 4)
+
+    errors = []
+
+    def guarded(function, *words):
+        try:
+            function(*words)
+        except BaseException as error:  # pylint: disable=broad-except
+            errors.append(error)
+
+    threads = [threading.Thread(target=guarded, args=words) for words in [(write, 0), (write, 1), (read,), (read,)]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors, errors
 
 
 def test_who_makes_one_owns_it(mount, place, project):

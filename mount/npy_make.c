@@ -203,11 +203,8 @@ int npy_create(struct daemon *daemon, fuse_req_t request, struct inode *director
     return 0;
 }
 
-/*
- * What the view looks like at present: it may have been replaced since it was looked up, and then
- * there is one ESTALE for both reasons.
- */
-static int lead_aside(struct daemon *daemon, fuse_req_t request, const struct inode *inode)
+int npy_present(struct daemon *daemon, fuse_req_t request, const struct inode *inode,
+                struct stat *out)
 {
     char name[CSHM_FSNAME_MAX + sizeof ENTRIES_META];
     struct fuse_entry_param present;
@@ -217,11 +214,22 @@ static int lead_aside(struct daemon *daemon, fuse_req_t request, const struct in
     if (result < 0)
         return result;
     inode_drop(&daemon->inodes, inode_from_id(&daemon->inodes, present.ino), 1);
+    *out = present.attr;
+    return 0;
+}
+
+/* It may have been replaced since it was looked up: then there is one ESTALE for both reasons. */
+static int lead_aside(struct daemon *daemon, fuse_req_t request, const struct inode *inode)
+{
+    struct stat st;
+    int result = npy_present(daemon, request, inode, &st);
+    if (result < 0)
+        return result;
     struct inode *made = npy_make_inode(daemon, inode->parent, inode_name(inode));
     if (!made)
         return -ENOMEM;
-    present.attr.st_size = present.attr.st_blocks = 0;
-    npy_detour_begin(daemon, fuse_req_ctx(request)->pid, made, &present.attr);
+    st.st_size = st.st_blocks = 0;
+    npy_detour_begin(daemon, fuse_req_ctx(request)->pid, made, &st);
     return -ESTALE;
 }
 

@@ -235,8 +235,9 @@ static int attributes_of_gone(struct daemon *daemon, fuse_req_t request, struct 
         ghost_seen(&daemon->ghosts, inode->parent, inode_name(inode), fuse_req_ctx(request)->pid,
                    out))
         return 0;
-    if (inode->kind == INODE_NPY && view_npy_last_seen(daemon, inode, out))
-        return 0;
+    if (inode->kind == INODE_NPY)
+        return view_npy_last_seen(daemon, inode, out) ? 0
+                                                      : npy_present(daemon, request, inode, out);
     bool is_sidecar = inode->kind == INODE_SIDECAR || inode->kind == INODE_META;
     if (is_sidecar && view_sidecar_last_seen(daemon, inode, out)) {
         out->st_nlink = 0;

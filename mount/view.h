@@ -86,6 +86,13 @@ bool view_sidecar_last_seen(struct daemon *daemon, const struct inode *sidecar, 
 bool view_npy_last_seen(struct daemon *daemon, const struct inode *view, struct stat *out);
 
 /*
+ * What the view of that name is at present. The kernel asks for attributes before it opens one: it
+ * is the open that is to say that it was replaced meanwhile, for the kernel looks again only once.
+ */
+int npy_present(struct daemon *daemon, fuse_req_t request, const struct inode *inode,
+                struct stat *out);
+
+/*
  * Opens a view to be written whole, which is another file until it is closed: -ESTALE the first
  * time (npy_detour.h).
  */

@@ -11,7 +11,7 @@ import tomllib
 
 import numpy as np
 import pytest
-from support import mounting, tools, users
+from support import mounting, toml_text, tools, users
 from support.place import Place
 
 DTYPES = (
@@ -421,8 +421,6 @@ def test_nothing_written_is_nothing_made(project):
 
 def test_an_array_that_was_there_keeps_its_attributes_owner_and_mode(mount, place, project):
     tree = {"x": place.leaf("q", np.arange(3), 0o640, attrs={"units": "m"})}
-    from support import toml_text
-
     place.write_manifest("q", toml_text.document(tree), 0o644)
     mount.eventually(lambda: (mount / "q/x.meta").exists(), "the project")
     np.save(mount / "q/x.npy", np.ones((2, 2), ">f4"))
@@ -631,8 +629,17 @@ def test_an_array_that_holds_a_npy_file_can_be_renamed_onto_a_view(mount, place,
     assert sorted(set(os.listdir(mount / "q")) - {".meta"}) == ["also", "also.meta", "bad", "bad.meta", "made", "made.meta"]
     with pytest.raises(OSError, match="Invalid argument"):
         os.rename(mount / "q/bad", mount / "q/x.npy")
-    os.rename(mount / "q/made", mount / "q/bad") if False else None
     mount.eventually(lambda: len(place.segments()) == 5, "the segments of what was renamed to go")
+
+
+def test_a_file_can_be_renamed_onto_a_view_of_another_project(mount, place, project):
+    data = np.frombuffer(saved(np.arange(7)), "u1")
+    place.publish("q", {"raw": data})
+    mount.eventually(lambda: (mount / "q/raw.meta").exists(), "the project")
+    os.rename(mount / "q/raw", project / "a.npy")
+    assert same(np.load(project / "a.npy"), np.arange(7))
+    assert not os.path.lexists(mount / "q/raw")
+    mount.eventually(lambda: len(place.segments()) == 2, "the segments of what was renamed to go")
 
 
 def test_mv_from_elsewhere_makes_an_array(place, project):

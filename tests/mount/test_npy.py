@@ -286,6 +286,14 @@ def test_all_versions_of_the_format_are_taken(project, version):
     assert same(np.load(project / "v.npy"), array)
 
 
+def test_a_large_one_is_written_whole(project):
+    """Above 16 MB numpy asks for the memory first."""
+    array = np.random.default_rng(6).integers(0, 255, (3000, 7001), "u1")
+    for each in (array, np.asfortranarray(array)):
+        np.save(project / "large.npy", each)
+        assert same(np.load(project / "large.npy"), array)
+
+
 def test_cp_makes_an_array(mount, place, project):
     array = np.random.default_rng(2).random((500, 700))
     np.save(place.files / "foo.npy", array)

@@ -136,6 +136,11 @@ static inline struct inode_npy *inode_npy(struct inode *inode)
     return (struct inode_npy *)inode;
 }
 
+static inline bool inode_is_made(struct inode *inode)
+{
+    return inode->kind == INODE_NPY && inode_npy(inode)->number == 0;
+}
+
 static inline struct inode_array *inode_array(struct inode *inode)
 {
     return (struct inode_array *)inode;

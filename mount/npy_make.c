@@ -10,7 +10,9 @@
 
 #include "base/scope.h"
 #include "log.h"
+#include "npy_detour.h"
 #include "npy_publish.h"
+#include "ops.h"
 #include "store/segment.h"
 #include "view_npy.h"
 
@@ -144,9 +146,7 @@ static int key_before(const char *name, char *key, struct cshm_text *out)
     return change_new_key(stem, key, out);
 }
 
-/* An inode that no lookup finds, for as long as it is written. */
-static struct inode *make_inode(struct daemon *daemon, struct inode *directory,
-                                struct cshm_text key)
+struct inode *npy_make_inode(struct daemon *daemon, struct inode *directory, struct cshm_text key)
 {
     static _Atomic uint64_t count;
     const struct inode_key sought = {.kind = INODE_NPY,
@@ -188,7 +188,7 @@ int npy_create(struct daemon *daemon, fuse_req_t request, struct inode *director
         result = npy_may_publish(daemon, directory, key);
     if (result < 0)
         return result;
-    struct inode *inode = make_inode(daemon, directory, key);
+    struct inode *inode = npy_make_inode(daemon, directory, key);
     if (!inode)
         return -ENOMEM;
     describe(request, directory, key, mode, &entry->attr);
@@ -200,6 +200,53 @@ int npy_create(struct daemon *daemon, fuse_req_t request, struct inode *director
     entry->ino = inode_id(&daemon->inodes, inode); /* and no timeouts: it is not there yet */
     file->fh = (uint64_t)(uintptr_t)open;
     file->direct_io = 1;
+    return 0;
+}
+
+int npy_present(struct daemon *daemon, fuse_req_t request, const struct inode *inode,
+                struct stat *out)
+{
+    char name[CSHM_FSNAME_MAX + sizeof ENTRIES_META];
+    struct fuse_entry_param present;
+    if (!sight_spell(&daemon->inodes, inode, name))
+        return -ESTALE;
+    int result = ops_resolve(daemon, request, inode->parent, name, &present);
+    if (result < 0)
+        return result;
+    inode_drop(&daemon->inodes, inode_from_id(&daemon->inodes, present.ino), 1);
+    *out = present.attr;
+    return 0;
+}
+
+/* It may have been replaced since it was looked up: then there is one ESTALE for both reasons. */
+static int lead_aside(struct daemon *daemon, fuse_req_t request, const struct inode *inode)
+{
+    struct stat st;
+    int result = npy_present(daemon, request, inode, &st);
+    if (result < 0)
+        return result;
+    struct inode *made = npy_make_inode(daemon, inode->parent, inode_name(inode));
+    if (!made)
+        return -ENOMEM;
+    st.st_size = st.st_blocks = 0;
+    npy_detour_begin(daemon, fuse_req_ctx(request)->pid, made, &st);
+    return -ESTALE;
+}
+
+int npy_open_to_write(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                      struct fuse_file_info *file)
+{
+    struct stat st;
+    if (!inode_is_made(inode))
+        return lead_aside(daemon, request, inode);
+    if (!npy_detour_end(daemon, fuse_req_ctx(request)->pid, inode, &st))
+        return -ESTALE;
+    struct npy_open *open =
+        npy_open_writer(daemon, inode, &st, inode_name(inode), st.st_mode & 0777);
+    if (!open)
+        return -ENFILE;
+    file->fh = (uint64_t)(uintptr_t)open;
+    file->direct_io = 1; /* as it is written, and at once */
     return 0;
 }
 

@@ -89,6 +89,11 @@ static int open_seen(struct daemon *daemon, fuse_req_t request, struct inode *in
 int ops_open_inode(struct daemon *daemon, fuse_req_t request, struct inode *inode,
                    struct fuse_file_info *file)
 {
+    bool changes = (file->flags & O_ACCMODE) != O_RDONLY || file->flags & O_TRUNC;
+    if (changes && daemon->read_only)
+        return -EROFS;
+    if (inode->kind == INODE_NPY && file->flags & O_TRUNC)
+        return npy_open_to_write(daemon, request, inode, file);
     int result = open_seen(daemon, request, inode, file);
     if (result == -ENOENT && (inode->kind == INODE_SIDECAR || inode->kind == INODE_META))
         result = view_sidecar_open_draft(daemon, request, inode, file);
@@ -101,9 +106,7 @@ void ops_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
 {
     struct daemon *daemon = ops_daemon(request);
     struct inode *inode = inode_from_id(&daemon->inodes, id);
-    bool changes = (file->flags & O_ACCMODE) != O_RDONLY || file->flags & O_TRUNC;
-    int result =
-        changes && daemon->read_only ? -EROFS : ops_open_inode(daemon, request, inode, file);
+    int result = ops_open_inode(daemon, request, inode, file);
     if (result == -ENOENT || result == -ESTALE)
         result = gone(daemon, request, inode);
     else

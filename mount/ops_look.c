@@ -9,6 +9,7 @@
 #include "backing.h"
 #include "base/names.h"
 #include "manuscript.h"
+#include "npy_detour.h"
 #include "ops.h"
 #include "sight.h"
 #include "view.h"
@@ -192,6 +193,9 @@ int ops_resolve(struct daemon *daemon, fuse_req_t request, struct inode *parent,
     memset(out, 0, sizeof *out);
     if (parent->kind == INODE_ROOT)
         return resolve_project(daemon, name, out);
+    if (entries_names_npy(name) &&
+        npy_detour_resolve(daemon, fuse_req_ctx(request)->pid, parent, name, out))
+        return 0;
     return resolve_entry(daemon, request, parent, name, out);
 }
 
@@ -241,8 +245,9 @@ static int attributes_of_gone(struct daemon *daemon, fuse_req_t request, struct 
         ghost_seen(&daemon->ghosts, inode->parent, inode_name(inode), fuse_req_ctx(request)->pid,
                    out))
         return 0;
-    if (inode->kind == INODE_NPY && view_npy_last_seen(daemon, inode, out))
-        return 0;
+    if (inode->kind == INODE_NPY)
+        return view_npy_last_seen(daemon, inode, out) ? 0
+                                                      : npy_present(daemon, request, inode, out);
     if (is_sidecar && view_sidecar_last_seen(daemon, inode, out)) {
         out->st_nlink = 0;
         return 0;

@@ -114,6 +114,20 @@ bool view_raw_is_empty(struct daemon *daemon, struct inode *inode,
 /* Likewise of a view, and of one that is being made. */
 bool view_npy_last_seen(struct daemon *daemon, const struct inode *view, struct stat *out);
 
+/*
+ * What the view of that name is at present. The kernel asks for attributes before it opens one: it
+ * is the open that is to say that it was replaced meanwhile, for the kernel looks again only once.
+ */
+int npy_present(struct daemon *daemon, fuse_req_t request, const struct inode *inode,
+                struct stat *out);
+
+/*
+ * Opens a view to be written whole, which is another file until it is closed: -ESTALE the first
+ * time (npy_detour.h).
+ */
+int npy_open_to_write(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                      struct fuse_file_info *file);
+
 /* Of any inode that is no directory. */
 const struct view *view_of(const struct inode *inode);
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "npy_detour.h"
 #include "store/segment.h"
 #include "view_npy.h"
 
@@ -137,7 +138,7 @@ static bool take_last(struct handle *handle, void *context)
 bool view_npy_last_seen(struct daemon *daemon, const struct inode *view, struct stat *out)
 {
     struct search search = {view, out};
-    return handle_find(&daemon->handles, take_last, &search);
+    return npy_detour_seen(view, out) || handle_find(&daemon->handles, take_last, &search);
 }
 
 /* --- Reading ------------------------------------------------------------------------------------
@@ -180,24 +181,18 @@ static int npy_open(struct daemon *daemon, fuse_req_t request, struct inode *ino
                     const struct sight *sight, struct fuse_file_info *file)
 {
     (void)request;
-    bool writes = (file->flags & O_ACCMODE) != O_RDONLY;
-    if (writes != ((file->flags & O_TRUNC) != 0))
+    if ((file->flags & O_ACCMODE) != O_RDONLY || file->flags & O_TRUNC)
         return -EOPNOTSUPP;
     struct stat st;
     struct npy_open *open = NULL;
     int result = sight_attributes(daemon, inode, sight, &st);
-    if (result == 0 && writes) {
-        open = npy_open_writer(daemon, inode, &st, inode_name(inode), 0600);
-        result = open ? 0 : -ENFILE;
-    } else if (result == 0) {
+    if (result == 0)
         result = open_to_read(daemon, inode, sight, &st, &open);
-    }
     if (result < 0)
         return result;
     file->fh = (uint64_t)(uintptr_t)open;
-    file->direct_io = writes; /* as it is written, and at once */
-    file->noflush = !writes;
-    file->keep_cache = !writes && is_unchanged(daemon, inode, st.st_mtim);
+    file->noflush = 1;
+    file->keep_cache = is_unchanged(daemon, inode, st.st_mtim);
     return 0;
 }
 

@@ -43,6 +43,9 @@ static inline struct npy_open *npy_open_of(const struct fuse_file_info *file)
     return (struct npy_open *)(uintptr_t)file->fh;
 }
 
+/* npy_make.c: an inode that no lookup finds, for as long as it is written. NULL: no memory. */
+struct inode *npy_make_inode(struct daemon *daemon, struct inode *directory, struct cshm_text key);
+
 /* npy_make.c: members of the view. */
 void npy_write(struct daemon *daemon, fuse_req_t request, struct inode *inode, const char *bytes,
                size_t size, off_t offset, const struct fuse_file_info *file);

@@ -9,7 +9,7 @@ import tomllib
 import h5py
 import numpy as np
 import pytest
-from support import h5, tools, users
+from support import h5, toml_text, tools, users
 
 STRINGS = {
     "units": "m/s", "empty": "", "spaces": "  two  ", "quoted": '"x"', "lines": "a\nb = 2", "grün": "größe", "bang": "!!wow",
@@ -119,6 +119,18 @@ def test_set_and_remove_reach_the_sidecar_and_the_manifest(mounted, place):
     assert "s" not in attrs(mounted / "p/a.meta")
     mounted.eventually(lambda: place.manifest("p").at("a")["attrs"].get("i") == 42, "the manifest")
     assert "s" not in place.manifest("p").at("a")["attrs"]
+
+
+def test_an_undeclared_array_that_has_one_has_a_sidecar(mounted, place):
+    if mounted.symlinks:
+        pytest.skip("links have none")
+    place.write_manifest("u", toml_text.document({"x": place.leaf("u", np.zeros(3, "u1"), declared=False)}))
+    mounted.eventually(lambda: (mounted / "u/x").exists(), "the project")
+    assert not (mounted / "u/x.meta").exists()
+    os.setxattr(mounted / "u/x", "user.units", b"m")
+    assert attrs(mounted / "u/x.meta") == {"units": "m"}
+    os.removexattr(mounted / "u/x", "user.units")
+    assert not (mounted / "u/x.meta").exists()
 
 
 def test_a_number_stays_of_its_type(mounted):

@@ -218,13 +218,19 @@ static int read_rest(struct reading *reading, const struct cshm_value *value)
     return 0;
 }
 
+static int read_linked(struct reading *reading, const struct cshm_value *value)
+{
+    reading->described->linked = value->type == CSHM_VALUE_BOOLEAN && value->boolean;
+    return 0;
+}
+
 static const struct field {
     const char *key;
     int (*read)(struct reading *reading, const struct cshm_value *value);
 } fields[] = {
     {"dtype", read_dtype},       {"shape", read_shape}, {"kind", read_kind},
     {"encoding", read_encoding}, {"tag", read_tag},     {"enum", read_enum},
-    {"declared", read_declared}, {"rest", read_rest},
+    {"declared", read_declared}, {"rest", read_rest},   {"linked", read_linked},
 };
 
 static const struct field *find_field(struct cshm_text key)

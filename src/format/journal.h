@@ -13,7 +13,7 @@
  * op = "remove"   path
  * op = "put"      path, type ("array", "group", "bare"), and what a leaf or [[node]] of the
  * manifest says: shm_name of an array, shape, dtype, encoding, enum, bytes_enum, kind, tag,
- *                 declared, rest, attrs, attr_types, bytes_attrs
+ *                 declared, rest, linked, attrs, attr_types, bytes_attrs
  * op = "move"     path, to, exchange = true
  * of each         free: segments that nobody names any more once the line happened and that its
  *                 writer then unlinks: whoever finds the line of a dead writer does it in his

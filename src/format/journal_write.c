@@ -78,6 +78,8 @@ static void write_node(const struct cshm_lines *lines, const struct cshm_node *n
             cshm_lines_flag(lines, "declared", false);
         if (described->empty_rest && described->bytes == 0)
             cshm_lines_unsigned(lines, "rest", 1);
+        if (described->linked)
+            cshm_lines_flag(lines, "linked", true);
     }
     write_attributes(lines, node);
 }

@@ -86,7 +86,7 @@ int cshm_note_read(struct cshm_tree *tree, struct cshm_node *node, const struct 
     if (cshm_describe_read(tree, node, table, &complaint) < 0)
         return -ENOMEM;
     if (node->described) /* these are said of leaves only */
-        node->described->undeclared = node->described->empty_rest = false;
+        node->described->undeclared = node->described->empty_rest = node->described->linked = false;
     int result = node->type == CSHM_NODE_BARE ? set_problem(tree, node, &complaint) : 0;
     return result < 0 ? result : read_attributes(tree, node, table);
 }

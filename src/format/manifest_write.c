@@ -122,6 +122,8 @@ static void write_leaf(struct writer *writer, const struct cshm_node *node, stru
         cshm_lines_flag(&writer->lines, "declared", false);
     if (described->empty_rest && described->bytes == 0)
         cshm_lines_unsigned(&writer->lines, "rest", 1);
+    if (described->linked)
+        cshm_lines_flag(&writer->lines, "linked", true);
     if (spelled)
         cshm_lines_flag(&writer->lines, "bytes_name", true);
     write_leaf_attributes(writer, node, key);

@@ -2,6 +2,7 @@
 #include "model/operation.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* The group that the path's last key is in. */
 static int find_group(struct cshm_tree *tree, const struct cshm_text *path, size_t depth,
@@ -81,14 +82,30 @@ int cshm_operation_find(struct cshm_tree *tree, const struct cshm_operation *ope
     return operation->kind == CSHM_OPERATION_MOVE ? find_move(tree, operation, place) : 0;
 }
 
+/* Whether a node that gets this segment gets one that other projects name, too. */
+static bool is_linked(const struct cshm_tree *tree, const struct cshm_node *there,
+                      const char *segment)
+{
+    const struct cshm_node *first = segment ? cshm_tree_find_segment(tree, segment) : NULL;
+    const char *before = there ? cshm_node_segment(there) : NULL;
+    return (first && first->described->linked) ||
+           (before && segment && there->described->linked && strcmp(before, segment) == 0);
+}
+
+/* That a segment is linked stays said, whoever says anew what names it. */
 static int apply_put(struct cshm_tree *tree, const struct cshm_operation *operation,
                      struct cshm_operation_place *place)
 {
     int result = 0;
+    bool linked = is_linked(tree, place->node, cshm_node_segment(operation->node));
     if (!place->node)
         result = cshm_tree_add(tree, place->group, operation->path[operation->depth - 1],
                                operation->node->type, &place->node);
-    return result < 0 ? result : cshm_tree_say(tree, place->node, operation->node);
+    if (result == 0)
+        result = cshm_tree_say(tree, place->node, operation->node);
+    if (result == 0 && linked)
+        place->node->described->linked = true;
+    return result;
 }
 
 int cshm_operation_apply(struct cshm_tree *tree, const struct cshm_operation *operation,

@@ -16,7 +16,8 @@ enum cshm_operation_kind {
     CSHM_OPERATION_REMOVE, /* the node at `path` (not the root) with all below it */
     CSHM_OPERATION_PUT,    /* what `node` says, at `path`: of a node that is there in place of what
                               it said, its children and its place staying; else a new one at the end
-                              of its group. The root can be put too (a group) */
+                              of its group. The root can be put too (a group). A segment that is
+                              `linked` in the tree stays so */
     CSHM_OPERATION_MOVE,   /* the node at `path` with all below it to `to`, where it takes the place
                               of what is there; with `exchange` that goes to `path` instead */
 };

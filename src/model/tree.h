@@ -66,6 +66,7 @@ struct cshm_description {
     int rank;                          /* >= 0, CSHM_NO_RANK when not said, CSHM_SHAPE_NULL */
     bool undeclared;                   /* declared = false: a raw file nobody gave a dtype */
     bool empty_rest;                   /* `rest` of an array without elements: its byte counts */
+    bool linked; /* other projects name the segment, too, or did: who frees it asks theirs */
     bool is_shared;                    /* in a draft, until that node has its name */
 };
 

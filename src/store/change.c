@@ -14,6 +14,7 @@
 #include "base/scope.h"
 #include "format/journal.h"
 #include "format/manifest.h"
+#include "store/change.h"
 #include "store/hands.h"
 #include "store/journal.h"
 #include "store/pending.h"
@@ -93,16 +94,21 @@ int cshm_hands_pin(const struct cshm_store *store, const char *name, struct cshm
     return 0;
 }
 
-static int begin(const struct cshm_store *store, struct cshm_project *project,
-                 struct cshm_error *error)
+int cshm_change_begin(const struct cshm_store *store, const char *name,
+                      struct cshm_project *project, struct cshm_error *error)
 {
     struct cshm_hands *hands = cshm_hands_of(project);
-    return hands ? cshm_lock_take(store, &hands->lock, error)
-                 : cshm_fail(error, -ENOMEM, "out of memory");
+    if (!hands)
+        return cshm_fail(error, -ENOMEM, "out of memory");
+    int result = cshm_lock_take(store, &hands->lock, error);
+    if (result < 0)
+        return result;
+    cshm_pending_recover_transfer(store);
+    return cshm_project_follow(store, name, project, error);
 }
 
 /* Descriptors are kept only while there is a journal to write on. */
-static void end(struct cshm_project *project)
+void cshm_change_end(struct cshm_project *project)
 {
     if (!project->hands)
         return;
@@ -343,19 +349,23 @@ static int find_first(const struct commit *commit, struct cshm_operation_place *
     return result < 0 ? cshm_fail_errno(commit->error, result, "%s", commit->name) : 0;
 }
 
-int cshm_project_commit(struct cshm_store *store, const char *name, struct cshm_project *project,
-                        const struct cshm_commit *what, struct cshm_error *error)
+int cshm_project_commit_locked(const struct cshm_store *store, const char *name,
+                               struct cshm_project *project, const struct cshm_commit *what,
+                               struct cshm_error *error)
 {
     struct commit commit = {store, name, project, what, {0}, error};
     struct cshm_operation_place place;
-    int result = begin(store, project, error);
+    int result = find_first(&commit, &place);
+    return result < 0 ? result : commit_locked(&commit, &place);
+}
+
+int cshm_project_commit(struct cshm_store *store, const char *name, struct cshm_project *project,
+                        const struct cshm_commit *what, struct cshm_error *error)
+{
+    int result = cshm_change_begin(store, name, project, error);
     if (result == 0)
-        result = cshm_project_follow(store, name, project, error);
-    if (result == 0)
-        result = find_first(&commit, &place);
-    if (result == 0)
-        result = commit_locked(&commit, &place);
-    end(project);
+        result = cshm_project_commit_locked(store, name, project, what, error);
+    cshm_change_end(project);
     return result;
 }
 
@@ -369,12 +379,10 @@ int cshm_project_fold_locked(const struct cshm_store *store, const char *name,
 int cshm_project_fold(struct cshm_store *store, const char *name, struct cshm_project *project,
                       struct cshm_error *error)
 {
-    int result = begin(store, project, error);
-    if (result == 0)
-        result = cshm_project_follow(store, name, project, error);
+    int result = cshm_change_begin(store, name, project, error);
     if (result == 0 && project->journal_bytes > 0)
         result = cshm_project_fold_locked(store, name, project, error);
-    end(project);
+    cshm_change_end(project);
     return result;
 }
 
@@ -423,11 +431,9 @@ int cshm_project_change(struct cshm_store *store, const char *name, struct cshm_
                         const struct cshm_change *change, struct cshm_error *error)
 {
     struct commit commit = {store, name, project, NULL, {0}, error};
-    int result = begin(store, project, error);
-    if (result == 0)
-        result = cshm_project_follow(store, name, project, error);
+    int result = cshm_change_begin(store, name, project, error);
     if (result == 0)
         result = change_locked(&commit, change);
-    end(project);
+    cshm_change_end(project);
     return result;
 }

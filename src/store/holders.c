@@ -131,7 +131,7 @@ int cshm_holders_collect(const struct cshm_store *store, const char *except,
     return result;
 }
 
-bool cshm_holders_have(const struct cshm_holders *holders, const char *segment, uid_t owner)
+static bool find(const struct cshm_holders *holders, const char *segment, uid_t owner, uid_t other)
 {
     size_t length = strlen(segment);
     if (length < CSHM_SEGMENT_SUFFIX_SIZE)
@@ -150,10 +150,20 @@ bool cshm_holders_have(const struct cshm_holders *holders, const char *segment, 
         const struct cshm_holding *holding = &holders->holdings[low];
         if (memcmp(holding->suffix, suffix, CSHM_SEGMENT_SUFFIX_SIZE) != 0)
             break;
-        if (holding->uid == 0 || holding->uid == owner)
+        if (holding->uid == owner || holding->uid == other)
             return true;
     }
     return false;
+}
+
+bool cshm_holders_have(const struct cshm_holders *holders, const char *segment, uid_t owner)
+{
+    return find(holders, segment, owner, 0);
+}
+
+bool cshm_holders_have_of(const struct cshm_holders *holders, const char *segment, uid_t owner)
+{
+    return find(holders, segment, owner, owner);
 }
 
 void cshm_holders_finish(struct cshm_holders *holders)

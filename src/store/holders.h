@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which segments the manifests and journals of the registry name. Used before a segment is removed on the word
- * of something less than a manifest (a dead writer's list, a damaged project), and for a segment
- * that moved between projects. The manifests' text is searched, not parsed: a name in it is enough,
- * also in one that is damaged, and hostile text costs nothing.
+ * Which segments the manifests and journals of the registry name. Used before a segment is removed
+ * on the word of something less than a manifest (a dead writer's list, a damaged project), and for
+ * a segment that moved between projects. The manifests' text is searched, not parsed: a name in it
+ * is enough, also in one that is damaged, and hostile text costs nothing.
  */
 #ifndef CSHM_STORE_HOLDERS_H
 #define CSHM_STORE_HOLDERS_H
@@ -35,6 +35,9 @@ int cshm_holders_collect(const struct cshm_store *store, const char *except,
  * stranger's manifest must not keep another user's memory.
  */
 bool cshm_holders_have(const struct cshm_holders *holders, const char *segment, uid_t owner);
+
+/* Whether a manifest of this very owner holds it: it would lose a segment that got another. */
+bool cshm_holders_have_of(const struct cshm_holders *holders, const char *segment, uid_t owner);
 
 void cshm_holders_finish(struct cshm_holders *holders);
 

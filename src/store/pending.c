@@ -12,6 +12,7 @@
 #include "base/names.h"
 #include "base/scope.h"
 #include "store/holders.h"
+#include "store/intent.h"
 #include "store/journal.h"
 #include "store/loading.h"
 #include "store/registry.h"
@@ -19,9 +20,12 @@
 
 #define PENDING_PREFIX   ".pending."
 #define TEMPORARY_PREFIX ".new." /* registry.c: made and renamed under the lock */
+#define TRANSFER_NAME    PENDING_PREFIX "transfer"
 #define PENDING_SIZE_MAX ((size_t)512 << 20)
 
-static int make_file(const struct cshm_store *store, struct cshm_pending *pending)
+/* `first`, if not NULL, is the name to try first. */
+static int make_file(const struct cshm_store *store, const char *first,
+                     struct cshm_pending *pending)
 {
     for (int attempt = 0; attempt < 100; attempt++) {
         uint64_t random;
@@ -29,6 +33,8 @@ static int make_file(const struct cshm_store *store, struct cshm_pending *pendin
             return -EIO;
         (void)snprintf(pending->name, sizeof pending->name, PENDING_PREFIX "%016llx",
                        (unsigned long long)random);
+        if (first && attempt == 0)
+            (void)snprintf(pending->name, sizeof pending->name, "%s", first);
         CSHM_AUTO_FD int fd = openat(store->root_fd, pending->name,
                                      O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
         if (fd < 0 && errno == EEXIST)
@@ -51,7 +57,7 @@ int cshm_pending_add(const struct cshm_store *store, struct cshm_pending *pendin
 {
     if (count == 0)
         return 0;
-    int result = pending->fd >= 0 ? 0 : make_file(store, pending);
+    int result = pending->fd >= 0 ? 0 : make_file(store, NULL, pending);
     if (result < 0)
         return result;
     CSHM_AUTO_BUFFER struct cshm_buffer lines = CSHM_BUFFER_INIT;
@@ -60,6 +66,13 @@ int cshm_pending_add(const struct cshm_store *store, struct cshm_pending *pendin
         cshm_buffer_add_char(&lines, '\n');
     }
     return lines.error ? lines.error : cshm_file_write(pending->fd, lines.bytes, lines.length);
+}
+
+int cshm_pending_declare(const struct cshm_store *store, struct cshm_pending *pending,
+                         const struct cshm_buffer *lines)
+{
+    int result = lines->error ? lines->error : make_file(store, TRANSFER_NAME, pending);
+    return result < 0 ? result : cshm_file_write(pending->fd, lines->bytes, lines->length);
 }
 
 void cshm_pending_finish(const struct cshm_store *store, struct cshm_pending *pending)
@@ -94,11 +107,10 @@ static int remove_if_orphan(struct recovery *recovery, const char *name, uid_t o
     return cshm_segment_unlink(recovery->store, name);
 }
 
-static int recover_names(struct recovery *recovery, int fd, uid_t owner)
+static int recover_names(struct recovery *recovery, struct cshm_buffer *text, uid_t owner)
 {
-    CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
-    int result = cshm_file_read(fd, PENDING_SIZE_MAX, &text);
-    char *line = text.bytes;
+    int result = 0;
+    char *line = text->bytes;
     while (result == 0 && line) {
         char *end = strchr(line, '\n');
         if (!end)
@@ -110,7 +122,16 @@ static int recover_names(struct recovery *recovery, int fd, uid_t owner)
     return result;
 }
 
-/* 1: its writer lives, and it is his. */
+static int recover_lines(struct recovery *recovery, int fd, const struct stat *st)
+{
+    CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
+    int result = cshm_file_read(fd, PENDING_SIZE_MAX, &text);
+    if (result == 0)
+        result = cshm_intent_recover(recovery->store, &text, st);
+    return result != 0 ? result : recover_names(recovery, &text, st->st_uid);
+}
+
+/* 1: its writer lives, and it is his; or it cannot be done now. */
 static int recover_file(struct recovery *recovery, const char *name)
 {
     int root = recovery->store->root_fd;
@@ -120,7 +141,7 @@ static int recover_file(struct recovery *recovery, const char *name)
         return 0; /* not ours to read, or gone already */
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)
         return 1;
-    int result = recover_names(recovery, fd, st.st_uid);
+    int result = recover_lines(recovery, fd, &st);
     if (result == 0)
         (void)unlinkat(root, name, 0);
     return result;
@@ -130,7 +151,7 @@ void cshm_pending_abandon(const struct cshm_store *store, struct cshm_pending *p
 {
     if (pending->fd < 0)
         return;
-    cshm_close_fd(&pending->fd);
+    cshm_close_fd(&pending->fd); /* with its lock */
     struct recovery recovery = {.store = store};
     (void)recover_file(&recovery, pending->name); /* what fails is left to whoever comes next */
     cshm_holders_finish(&recovery.holders);
@@ -172,9 +193,20 @@ static int recover_one(struct recovery *recovery, const char *name)
     return 0;
 }
 
+void cshm_pending_recover_transfer(const struct cshm_store *store)
+{
+    struct stat st;
+    if (fstatat(store->root_fd, TRANSFER_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return;
+    struct recovery recovery = {.store = store};
+    (void)recover_file(&recovery, TRANSFER_NAME); /* what fails is left to whoever comes next */
+    cshm_holders_finish(&recovery.holders);
+}
+
 static int recover_all(const struct cshm_store *store, const struct cshm_names *names)
 {
     int left = 0;
+    cshm_pending_recover_transfer(store); /* before anything else is another than it left it */
     int result = 0;
     char project[CSHM_PROJECT_NAME_MAX + 1];
     for (size_t i = 0; i < names->count; i++) /* first: what they hold stands in manifests then */
@@ -203,4 +235,6 @@ void cshm_pending_recover_once(struct cshm_store *store)
 {
     if (store->recovers_each_time || !atomic_exchange(&store->recovered, true))
         (void)cshm_pending_recover(store);
+    else
+        cshm_pending_recover_transfer(store);
 }

@@ -272,9 +272,11 @@ struct cshm_gift {
 };
 
 /*
- * Gives the project away with all its segments that its owner has (the mode is the manifest's
- * alone), or changes the manifest's mode. A kill leaves the one owner or the other, with nothing
- * lost. -ESTALE as for cshm_project_change(), -EPERM, -ETIMEDOUT.
+ * Gives the project away with all its segments that are obeyed (of a project of root's: whosever
+ * they are), or changes the manifest's mode, which is the manifest's alone. A kill leaves the one
+ * owner or the other, with nothing lost. Observers are not told. -ESTALE as for
+ * cshm_project_change(); -EPERM, also where another project of a segment's owner names it, too;
+ * -EINVAL (a damaged one to another owner), -ETIMEDOUT.
  */
 int cshm_project_give(struct cshm_store *store, const char *name, struct cshm_project *project,
                       const struct cshm_gift *gift, struct cshm_error *error);
@@ -282,7 +284,9 @@ int cshm_project_give(struct cshm_store *store, const char *name, struct cshm_pr
 /*
  * Renames a project: its manifest; segments keep their names. `to` must not be there (-EEXIST)
  * unless `replace` (an empty project, else -ENOTEMPTY) or `exchange` (-ENOENT). What was read of
- * either before is void afterwards. -EINVAL and -ENAMETOOLONG (the name), -ETIMEDOUT.
+ * either before is void afterwards. One system call, after the journals are folded: of a large
+ * project that is to be done before (cshm_project_fold), or it is loaded for it. -EINVAL and
+ * -ENAMETOOLONG (the name), -EAGAIN (half-written), -ETIMEDOUT; who may is the directory's business.
  */
 enum cshm_rename { CSHM_RENAME_NEW, CSHM_RENAME_REPLACE, CSHM_RENAME_EXCHANGE };
 int cshm_project_rename(struct cshm_store *store, const char *from, const char *to,
@@ -298,15 +302,27 @@ struct cshm_passage {
     size_t to_depth;
     bool exchange; /* what is at `to` goes to `from` */
     bool link;     /* an array stays and has two names */
+    const struct cshm_node *as; /* what is at `to` then: an array that says this, but has the
+                                   segment; NULL: what it said */
 };
 
 /*
  * Moves (or links) a node with all below it between two projects, which both are brought up to
- * date first; what is at `to` is replaced (an array by an array, an empty group by a group). No
- * bytes move and segments keep their names; those that are the source's owner's get the target's
- * owner where those are two. A kill at any moment leaves the state before or after: what is to
- * follow the first commit stands in a pending file before it, and whoever recovers does it. Errors
- * as of cshm_project_commit(); after any, both have to be looked at again (cshm_project_check).
+ * date first; what is at `to` is replaced (an array by an array, an empty group by a group), in its
+ * place. No bytes move and segments keep their names; in a project that is not root's they get its
+ * owner. Observers of `to` are told of puts (and of removals, where groups are exchanged), then
+ * those of `from` of a removal (of an exchange: of puts), unless it ends to be a project. A segment
+ * that has names in both from then on is `linked` in both, which is put, too.
+ *
+ * A kill at any moment leaves the state before or after: what is to follow the first commit stands
+ * in a pending file before it, and whoever has the lock next does it (intent.h).
+ *
+ * Errors as of cshm_project_commit(), also -ESTALE (of either), and -EEXIST (a link to what is
+ * there), -EISDIR, -ENOTDIR, -ENOTEMPTY; -EPERM: a group is linked; a link between owners of whom
+ * neither is root; a segment that is not the source's owner's; one to be given away of which a name
+ * stays with its owner, or by another than root; -EINVAL: a link to what has no segment, one
+ * project only, a damaged one; -EFBIG (an exchange of what says more than a journal's line holds).
+ * After any, both have to be looked at again (cshm_project_check): it may have happened.
  */
 int cshm_project_transfer(struct cshm_store *store, const char *from_name,
                           struct cshm_project *from, const char *to_name, struct cshm_project *to,

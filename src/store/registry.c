@@ -17,12 +17,13 @@
 
 #define LOCK_NAME ".lock"
 
-/* --- The lock -------------------------------------------------------------------------------------- */
+/* --- The lock
+ * -------------------------------------------------------------------------------------- */
 
 static int open_lock(const struct cshm_store *store)
 {
-    /* First without O_CREAT: with fs.protected_regular even root may not open another user's file in
-     * a sticky directory with it (proc_sys_fs(5)). */
+    /* First without O_CREAT: with fs.protected_regular even root may not open another user's file
+     * in a sticky directory with it (proc_sys_fs(5)). */
     for (int attempt = 0; attempt < 8; attempt++) {
         int fd = openat(store->root_fd, LOCK_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd >= 0 || errno != ENOENT)
@@ -99,8 +100,7 @@ int cshm_registry_lock(const struct cshm_store *store, int *fd, struct cshm_erro
     }
 }
 
-int cshm_lock_take(const struct cshm_store *store, struct cshm_lock *lock,
-                   struct cshm_error *error)
+int cshm_lock_take(const struct cshm_store *store, struct cshm_lock *lock, struct cshm_error *error)
 {
     struct stat st;
     if (lock->fd >= 0) {
@@ -135,7 +135,8 @@ void cshm_lock_finish(struct cshm_lock *lock)
     cshm_close_fd(&lock->fd);
 }
 
-/* --- Manifests ------------------------------------------------------------------------------------- */
+/* --- Manifests
+ * ------------------------------------------------------------------------------------- */
 
 int cshm_names_add(struct cshm_names *names, const char *name)
 {
@@ -255,8 +256,9 @@ static int fill_temporary(int fd, const struct cshm_buffer *text, uid_t uid, gid
 }
 
 /*
- * A manifest that somebody has open for writing is one that the peer is at in place, for readers who
- * ask the kernel (picture.c); ours must not pass for that while this process comes to closing it.
+ * A manifest that somebody has open for writing is one that the peer is at in place, for readers
+ * who ask the kernel (picture.c); ours must not pass for that while this process comes to closing
+ * it.
  */
 static int stop_writing(const struct cshm_store *store, const char *temporary, int *fd)
 {
@@ -268,9 +270,25 @@ static int stop_writing(const struct cshm_store *store, const char *temporary, i
     return 0;
 }
 
-int cshm_registry_replace(const struct cshm_store *store, const char *project,
-                          const struct cshm_buffer *text, uid_t uid, gid_t gid, mode_t mode,
-                          struct stat *st)
+static int put_in_place(const struct cshm_store *store, const char *temporary, const char *name,
+                        bool replace)
+{
+    int root = store->root_fd;
+    if (replace)
+        return renameat(root, temporary, root, name) < 0 ? -errno : 0;
+    if (renameat2(root, temporary, root, name, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL) /* a file system that cannot (NFS) */
+        return -errno;
+    if (linkat(root, temporary, root, name, 0) < 0)
+        return -errno;
+    (void)unlinkat(root, temporary, 0);
+    return 0;
+}
+
+static int put_manifest(const struct cshm_store *store, const char *project,
+                        const struct cshm_buffer *text, uid_t uid, gid_t gid, mode_t mode,
+                        bool replace, struct stat *st)
 {
     char name[CSHM_SEGMENT_NAME_SIZE];
     char temporary[32];
@@ -282,13 +300,26 @@ int cshm_registry_replace(const struct cshm_store *store, const char *project,
     int result = fill_temporary(fd, text, uid, gid, mode);
     if (result == 0)
         result = stop_writing(store, temporary, &fd);
-    if (result == 0 && renameat(store->root_fd, temporary, store->root_fd, name) < 0)
-        result = -errno;
+    if (result == 0)
+        result = put_in_place(store, temporary, name, replace);
     if (result < 0) {
         (void)unlinkat(store->root_fd, temporary, 0);
         return result;
     }
     return st && fstat(fd, st) < 0 ? -errno : 0; /* now, as renaming changes the ctime */
+}
+
+int cshm_registry_replace(const struct cshm_store *store, const char *project,
+                          const struct cshm_buffer *text, uid_t uid, gid_t gid, mode_t mode,
+                          struct stat *st)
+{
+    return put_manifest(store, project, text, uid, gid, mode, true, st);
+}
+
+int cshm_registry_make(const struct cshm_store *store, const char *project,
+                       const struct cshm_buffer *text, uid_t uid, gid_t gid, mode_t mode)
+{
+    return put_manifest(store, project, text, uid, gid, mode, false, NULL);
 }
 
 int cshm_registry_remove(const struct cshm_store *store, const char *project)

@@ -49,8 +49,8 @@ int cshm_names_add(struct cshm_names *names, const char *name);
 void cshm_names_finish(struct cshm_names *names);
 
 /*
- * Reads the manifest's text (`text` may be NULL: only look). -ENOENT; -EPERM when it is not a regular
- * file; -EFBIG. `st` is of the very file read.
+ * Reads the manifest's text (`text` may be NULL: only look). -ENOENT; -EPERM when it is not a
+ * regular file; -EFBIG. `st` is of the very file read.
  */
 int cshm_registry_read(const struct cshm_store *store, const char *project,
                        struct cshm_buffer *text, struct stat *st);
@@ -62,6 +62,10 @@ int cshm_registry_read(const struct cshm_store *store, const char *project,
 int cshm_registry_replace(const struct cshm_store *store, const char *project,
                           const struct cshm_buffer *text, uid_t uid, gid_t gid, mode_t mode,
                           struct stat *st);
+
+/* The same of one that is not there yet; -EEXIST. */
+int cshm_registry_make(const struct cshm_store *store, const char *project,
+                       const struct cshm_buffer *text, uid_t uid, gid_t gid, mode_t mode);
 
 /* Gives a file its owner, group and mode, as far as the process may; the owner always. */
 int cshm_registry_give(int fd, uid_t uid, gid_t gid, mode_t mode);

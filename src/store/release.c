@@ -14,7 +14,7 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static void sort_once_each(struct cshm_release *release)
+void cshm_release_sort(struct cshm_release *release)
 {
     if (release->count == 0)
         return;
@@ -38,8 +38,10 @@ int cshm_release_add(struct cshm_release *release, const struct cshm_node *top)
         return -ENOMEM;
     release->names = grown;
     for (const struct cshm_node *node = top; node; node = cshm_node_walk(node, top))
-        if (cshm_node_segment(node))
+        if (cshm_node_segment(node)) {
             release->names[release->count++] = cshm_node_segment(node);
+            release->linked |= node->described->linked;
+        }
     return 0;
 }
 
@@ -53,7 +55,7 @@ int cshm_release_settle(struct cshm_release *release, struct cshm_tree *tree)
         if (!cshm_tree_find_segment(tree, release->names[i]))
             release->names[kept++] = release->names[i];
     release->count = kept;
-    sort_once_each(release);
+    cshm_release_sort(release);
     return 0;
 }
 
@@ -64,7 +66,7 @@ int cshm_release_collect(struct cshm_tree *tree, const struct cshm_node *top,
     int result = cshm_release_add(out, top);
     if (result == 0 && top != &tree->root)
         return cshm_release_settle(out, tree);
-    sort_once_each(out);
+    cshm_release_sort(out);
     return result;
 }
 
@@ -72,8 +74,6 @@ static bool is_held_elsewhere(const struct cshm_store *store, const char *projec
                               const char *segment, uid_t owner, struct cshm_holders *holders,
                               bool *collected)
 {
-    if (cshm_segment_is_of(segment, project))
-        return false;
     if (!*collected && cshm_holders_collect(store, project, project, holders) < 0)
         return true; /* not known: keep it rather than take somebody's data */
     *collected = true;
@@ -88,9 +88,10 @@ int cshm_release_unlink(const struct cshm_store *store, const char *project, uid
     int first = 0;
     for (size_t i = 0; i < release->count; i++) {
         const char *name = release->names[i];
-        struct stat st;
+        struct stat st; /* of an ordinary array no manifest is read */
         if (cshm_segment_inspect(store, name, owner, 0, &st, NULL) != CSHM_SEGMENT_FINE ||
-            is_held_elsewhere(store, project, name, st.st_uid, &holders, &collected))
+            ((release->linked || !cshm_segment_is_of(name, project)) &&
+             is_held_elsewhere(store, project, name, st.st_uid, &holders, &collected)))
             continue;
         int result = cshm_segment_unlink(store, name);
         first = first ? first : result;

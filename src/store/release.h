@@ -3,6 +3,7 @@
 #ifndef CSHM_STORE_RELEASE_H
 #define CSHM_STORE_RELEASE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -13,6 +14,7 @@
 struct cshm_release {
     const char **names; /* each once; the strings belong to the tree */
     size_t count;
+    bool linked; /* one of them at least: other manifests are asked for all */
 };
 
 /*
@@ -29,10 +31,13 @@ int cshm_release_collect(struct cshm_tree *tree, const struct cshm_node *top,
 int cshm_release_add(struct cshm_release *release, const struct cshm_node *top);
 int cshm_release_settle(struct cshm_release *release, struct cshm_tree *tree);
 
+/* Sorts the names, each once. */
+void cshm_release_sort(struct cshm_release *release);
+
 /*
- * Unlinks them, each only if a manifest of `owner` may name it and, where it bears the name of
- * another project than `project`, no other manifest holds it. Goes on after errors and returns the
- * first. The registry lock is held and the names stand in a pending file.
+ * Unlinks them, each only if a manifest of `owner` may name it and, where it is linked or bears the
+ * name of another project than `project`, no other manifest holds it. Goes on after errors and
+ * returns the first. The registry lock is held and the names stand in a pending file.
  */
 int cshm_release_unlink(const struct cshm_store *store, const char *project, uid_t owner,
                         const struct cshm_release *release);

@@ -63,7 +63,8 @@ static inline bool same_description(const struct cshm_description *a,
     return same_string(a->dtype_text, b->dtype_text) && same_dtype(a->dtype, b->dtype) &&
            same_shape(a, b) && same_detail(a->detail, b->detail) &&
            same_string(a->segment, b->segment) && a->bytes == b->bytes &&
-           a->undeclared == b->undeclared && a->empty_rest == b->empty_rest;
+           a->undeclared == b->undeclared && a->empty_rest == b->empty_rest &&
+           a->linked == b->linked;
 }
 
 /* The text of a problem names what was wrong, which is not kept; that there is one is. */

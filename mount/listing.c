@@ -44,10 +44,15 @@ static int add(struct listing *listing, const char *name, uint64_t number, mode_
     return 0;
 }
 
-static int add_dots(struct listing *listing, const struct inode *directory)
+static int add_dots(struct daemon *daemon, struct listing *listing, const struct inode *directory)
 {
     uint64_t number = inode_number(directory);
-    uint64_t parent = directory->parent ? inode_number(directory->parent) : number;
+    uint64_t parent = number;
+    if (directory->kind != INODE_ROOT) {
+        struct inode *above = inode_hold_parent(&daemon->inodes, directory);
+        parent = inode_number(above);
+        inode_drop(&daemon->inodes, above, 1);
+    }
     int result = add(listing, ".", number, S_IFDIR);
     return result < 0 ? result : add(listing, "..", parent, S_IFDIR);
 }
@@ -66,7 +71,8 @@ static int add_projects(struct daemon *daemon, struct listing *listing)
         const char *name = projects.names[i];
         if (!picture_is_listed(&daemon->pictures, name))
             continue;
-        uint64_t number = inode_number_hashed(FUSE_ROOT_ID, INODE_DIRECTORY, cshm_text(name));
+        struct inode *root = &daemon->inodes.root;
+        uint64_t number = inode_number_directory(&daemon->inodes, root, cshm_text(name));
         result = add(listing, name, number, S_IFDIR);
     }
     cshm_names_finish(&projects);
@@ -78,7 +84,8 @@ static int add_projects(struct daemon *daemon, struct listing *listing)
 
 struct scene {
     struct listing *listing;
-    const struct inode *directory;
+    struct inode_table *table;
+    struct inode *directory;
     const struct picture *picture;
     mode_t data_type; /* what arrays are: S_IFREG or S_IFLNK */
 };
@@ -86,7 +93,8 @@ struct scene {
 static int add_entry(const struct scene *scene, const struct entry *entry, const char *name,
                      mode_t type)
 {
-    return add(scene->listing, name, sight_number(scene->directory, scene->picture, entry), type);
+    uint64_t number = sight_number(scene->table, scene->directory, scene->picture, entry);
+    return add(scene->listing, name, number, type);
 }
 
 /* An array is directly followed by its sidecar. */
@@ -119,6 +127,7 @@ static int add_nodes(struct daemon *daemon, struct listing *listing, struct inod
         return result;
     struct scene scene = {
         .listing = listing,
+        .table = &daemon->inodes,
         .directory = directory,
         .picture = sight.picture,
         .data_type = atomic_load(&daemon->access.mode) == ACCESS_SYMLINK ? S_IFLNK : S_IFREG,
@@ -141,7 +150,7 @@ int listing_create(struct daemon *daemon, struct inode *directory, struct listin
     struct listing *listing = calloc(1, sizeof *listing);
     if (!listing)
         return -ENOMEM;
-    int result = add_dots(listing, directory);
+    int result = add_dots(daemon, listing, directory);
     if (result == 0 && directory->kind == INODE_ROOT)
         result = add_projects(daemon, listing);
     else if (result == 0)

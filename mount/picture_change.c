@@ -139,12 +139,19 @@ int picture_give(struct picture *picture, const struct cshm_gift *gift, struct c
 {
     if (picture->closed)
         return cshm_fail(error, -EACCES, "the manifest may not be read");
-    int result =
-        cshm_project_give(picture->all->store, picture->name, &picture->project, gift, error);
+    struct cshm_project *project = &picture->project;
+    const struct cshm_project before = *project;
+    int result = cshm_project_give(picture->all->store, picture->name, project, gift, error);
     settle(picture, result);
-    if (result == 0) /* all that is shown is another's, and the kernel is told of that then */
-        picture->unsure = true;
-    return result;
+    if (result < 0)
+        return result;
+    /* Whose it was stays until it is read again: by that it is known what the kernel is to be told.
+     */
+    project->uid = before.uid;
+    project->gid = before.gid;
+    project->mode = before.mode;
+    picture->unsure = true;
+    return 0;
 }
 
 /* --- Two of them --------------------------------------------------------------------------------

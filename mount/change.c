@@ -16,18 +16,32 @@
 /* --- Running ------------------------------------------------------------------------------------
  */
 
+/* The picture, which is locked, may have become another one while it was waited for. */
+static int find_group(struct change *change)
+{
+    if (!inode_is_in(&change->daemon->inodes, change->directory, change->picture))
+        return -ESTALE;
+    if (change->picture->closed)
+        return -EACCES;
+    change->group = sight_directory_node(change->directory);
+    return change->group ? 0 : -ENOENT;
+}
+
 static int run_once(struct change *change, change_function *function, void *context)
 {
-    struct picture *picture = change->picture;
+    struct inode_table *table = &change->daemon->inodes;
+    struct picture *picture = inode_hold_picture(table, change->directory);
+    change->picture = picture;
     int result = picture_write(picture);
-    if (result < 0)
-        return result;
-    change->group = sight_directory_node(change->directory);
-    if (picture->closed)
-        result = -EACCES;
-    else
-        result = change->group ? function(change, context) : -ENOENT;
-    picture_write_end(picture);
+    if (result == 0) {
+        result = find_group(change);
+        if (result == 0)
+            result = function(change, context);
+        picture_write_end(picture);
+    } else if (!inode_is_in(table, change->directory, picture)) {
+        result = -ESTALE;
+    }
+    picture_put(picture);
     return result;
 }
 
@@ -40,10 +54,7 @@ int change_run(struct daemon *daemon, fuse_req_t request, struct inode *director
 int change_run_for(struct daemon *daemon, const struct fuse_ctx *who, struct inode *directory,
                    change_function *function, void *context)
 {
-    struct change change = {.daemon = daemon,
-                            .who = who,
-                            .directory = directory,
-                            .picture = inode_directory(directory)->picture};
+    struct change change = {.daemon = daemon, .who = who, .directory = directory};
     int result = -ESTALE;
     for (int attempt = 0; attempt < CHANGE_ATTEMPTS && result == -ESTALE; attempt++)
         result = run_once(&change, function, context);
@@ -149,13 +160,40 @@ void change_segment_finish(struct change_segment *segment)
     cshm_close_fd(&segment->fd);
 }
 
+/* --- Who may, and who has seen ------------------------------------------------------------------
+ */
+
+bool change_may_take(const struct picture *picture, const struct fuse_ctx *who)
+{
+    return who->uid == 0 || who->uid == geteuid() || who->uid == picture->project.uid;
+}
+
+void change_leave_ghost(struct daemon *daemon, fuse_req_t request, struct inode *directory,
+                        const char *name, const struct stat *attributes, struct inode *to,
+                        const char *to_name)
+{
+    char key[CSHM_FSNAME_MAX + 1];
+    size_t length = 0;
+    ghost_leave(&daemon->ghosts, directory, cshm_text(name), fuse_req_ctx(request)->pid, attributes,
+                to, cshm_text(to_name ? to_name : ""));
+    if (strlen(name) > CSHM_FSNAME_MAX || cshm_fsname_decode(name, key, &length) < 0)
+        length = 0; /* a long name, known by its hash: then without the inode */
+    struct inode *sidecar =
+        inode_find(&daemon->inodes, INODE_SIDECAR, directory, (struct cshm_text){key, length});
+    if (sidecar || length == 0) /* the kernel may know it */
+        herald_sidecar_gone(&daemon->herald, directory, name, sidecar);
+    if (sidecar && to) /* its number is that of the one over there, and mv(1) would see one file */
+        herald_now(&daemon->herald, sidecar);
+    if (sidecar)
+        inode_drop(&daemon->inodes, sidecar, 1);
+}
+
 int change_resolve(const struct change *change, const char *name, struct fuse_entry_param *out)
 {
     struct sight sight = {.picture = change->picture,
                           .node = sight_directory_node(change->directory),
                           .table = &change->daemon->inodes};
     memset(out, 0, sizeof *out);
-    return sight.node
-               ? ops_resolve_seen(change->daemon, change->directory, &sight, name, out)
-               : -ENOENT;
+    return sight.node ? ops_resolve_seen(change->daemon, change->directory, &sight, name, out)
+                      : -ENOENT;
 }

@@ -92,6 +92,20 @@ void change_segment_finish(struct change_segment *segment);
 #define CSHM_AUTO_SEGMENT __attribute__((cleanup(change_segment_finish)))
 
 /*
+ * Whether somebody may take away (remove, rename, replace) a whole project: its owner may, the
+ * owner of the directory they are in, and root. Under the picture's lock.
+ */
+bool change_may_take(const struct picture *picture, const struct fuse_ctx *who);
+
+/*
+ * The array `name` has left `directory` with its sidecar, which was like `attributes`; it is
+ * `to_name` in `to` now (NULL: nowhere). Under no picture's lock.
+ */
+void change_leave_ghost(struct daemon *daemon, fuse_req_t request, struct inode *directory,
+                        const char *name, const struct stat *attributes, struct inode *to,
+                        const char *to_name);
+
+/*
  * What `name` is now, in the directory being changed, for the answer to the kernel; out->ino counts
  * as a lookup. 0, -ENOENT, -ENOMEM.
  */

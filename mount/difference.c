@@ -316,6 +316,69 @@ static void change_array(struct daemon *daemon, const struct picture *picture,
     inode_drop(&daemon->inodes, directory, 1);
 }
 
+/* The sidecar's name does not mean what it did. */
+static void change_sidecar(struct daemon *daemon, const struct picture *picture,
+                           const struct cshm_node *node)
+{
+    struct inode *directory = directory_of(daemon, picture, node->parent);
+    struct inode *sidecar =
+        directory ? inode_find(&daemon->inodes, INODE_SIDECAR, directory, node->key) : NULL;
+    if (sidecar) {
+        char name[CSHM_FSNAME_MAX + sizeof ENTRIES_META];
+        sidecar_name(node, name);
+        herald_entry(&daemon->herald, directory, name, sidecar);
+        inode_drop(&daemon->inodes, sidecar, 1);
+    }
+    if (directory)
+        inode_drop(&daemon->inodes, directory, 1);
+}
+
+/* `inode` is held (or NULL) and let go of. */
+static void tell_attributes(struct daemon *daemon, struct inode *inode)
+{
+    if (!inode)
+        return;
+    herald_attributes(&daemon->herald, inode);
+    inode_drop(&daemon->inodes, inode, 1);
+}
+
+static void tell_arrays(struct daemon *daemon, const struct cshm_node *node)
+{
+    struct inode *arrays[INODES_OF_SEGMENT];
+    const char *segment = segment_of(node);
+    size_t count =
+        segment ? inode_find_arrays(&daemon->inodes, segment, arrays, INODES_OF_SEGMENT) : 0;
+    for (size_t i = 0; i < count; i++)
+        tell_attributes(daemon, arrays[i]);
+}
+
+/* What the kernel does not know by itself when it has moved `node`; of arrays: of its sidecar. */
+static void change_moved(struct daemon *daemon, const struct picture *picture,
+                         const struct cshm_node *node)
+{
+    struct inode *directory = NULL;
+    if (node->type != CSHM_NODE_GROUP)
+        change_sidecar(daemon, picture, node);
+    else
+        directory = directory_of(daemon, picture, node);
+    if (!directory)
+        return;
+    difference_moved(daemon, directory, node, false);
+    inode_drop(&daemon->inodes, directory, 1);
+}
+
+/*
+ * The kernel has moved the name itself, and an array's sidecar is seen to by who moves it (ghost.h).
+ */
+static void change_own_move(struct daemon *daemon, const struct picture *picture,
+                            const struct cshm_operation_place *place, bool exchange)
+{
+    if (exchange || place->node->type == CSHM_NODE_GROUP)
+        change_moved(daemon, picture, place->node);
+    if (place->there && place->there != place->node)
+        change_moved(daemon, picture, place->there);
+}
+
 void difference_change(struct daemon *daemon, struct picture *picture,
                        const struct cshm_operation *operation,
                        const struct cshm_operation_place *place, bool own)
@@ -332,11 +395,37 @@ void difference_change(struct daemon *daemon, struct picture *picture,
     } else if (node && !own) {
         change_name(daemon, picture, node);
     }
-    if (place->there)
+    bool moved = own && operation->kind == CSHM_OPERATION_MOVE;
+    if (moved)
+        change_own_move(daemon, picture, place, operation->exchange);
+    else if (place->there)
         change_name(daemon, picture, place->there);
     if (node && node->parent)
         change_group(daemon, picture, node->parent, own);
-    change_group(daemon, picture, place->group, false);
+    change_group(daemon, picture, place->group, moved);
+}
+
+void difference_moved(struct daemon *daemon, struct inode *directory, const struct cshm_node *node,
+                      bool elsewhere)
+{
+    struct inode_table *table = &daemon->inodes;
+    struct inode *meta = inode_find(table, INODE_META, directory, no_key);
+    tell_attributes(daemon, meta);
+    if (elsewhere)
+        herald_attributes(&daemon->herald, directory);
+    cshm_for_each_child (child, node) {
+        bool is_group = child->type == CSHM_NODE_GROUP;
+        struct inode *inode = inode_find(table, is_group ? INODE_DIRECTORY : INODE_SIDECAR,
+                                         directory, child->key);
+        if (inode && is_group) {
+            difference_moved(daemon, inode, child, elsewhere);
+            inode_drop(table, inode, 1);
+        } else {
+            tell_attributes(daemon, inode);
+        }
+        if (elsewhere && !is_group)
+            tell_arrays(daemon, child);
+    }
 }
 
 void difference_segment(struct daemon *daemon, const struct picture *picture, const char *segment,

@@ -25,6 +25,14 @@ void difference_change(struct daemon *daemon, struct picture *picture,
                        const struct cshm_operation_place *place, bool own);
 
 /*
+ * All that is known below a directory that moves with `node`, the group it was: texts say where
+ * they are. `elsewhere`: in another project, so owners and modes may be others. Under the locks for
+ * the change.
+ */
+void difference_moved(struct daemon *daemon, struct inode *directory, const struct cshm_node *node,
+                      bool elsewhere);
+
+/*
  * A segment is not what it was: the attributes of the sidecars of all arrays that share it, and,
  * where they may have lost or got back their files, of the directories they are in. Under the
  * picture's lock for reading.

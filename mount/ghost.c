@@ -20,11 +20,13 @@ struct ghost {
     struct ghost *younger; /* by age */
     struct ghost *older;
     struct inode *directory; /* held */
+    struct inode *to;        /* where its array is now, held; NULL: nowhere */
     struct timespec end;
     pid_t group;
     struct stat attributes;
     size_t name_length;
-    char name[];
+    size_t to_length;
+    char name[]; /* and behind it that of the array now */
 };
 
 void ghosts_init(struct ghosts *ghosts, struct inode_table *inodes)
@@ -79,6 +81,8 @@ static void take_out(struct ghosts *ghosts, struct ghost *ghost)
     *(ghost->older ? &ghost->older->younger : &ghosts->oldest) = ghost->younger;
     *(ghost->younger ? &ghost->younger->older : &ghosts->newest) = ghost->older;
     inode_drop(ghosts->inodes, ghost->directory, 1);
+    if (ghost->to)
+        inode_drop(ghosts->inodes, ghost->to, 1);
     free(ghost);
 }
 
@@ -122,10 +126,10 @@ void ghosts_finish(struct ghosts *ghosts)
 }
 
 void ghost_leave(struct ghosts *ghosts, struct inode *directory, struct cshm_text name, pid_t pid,
-                 const struct stat *attributes)
+                 const struct stat *attributes, struct inode *to, struct cshm_text to_name)
 {
     pid_t group = thread_group(pid);
-    struct ghost *ghost = calloc(1, sizeof *ghost + name.length);
+    struct ghost *ghost = calloc(1, sizeof *ghost + name.length + to_name.length);
     if (!ghost)
         return;
     (void)clock_gettime(CLOCK_MONOTONIC, &ghost->end);
@@ -136,7 +140,13 @@ void ghost_leave(struct ghosts *ghosts, struct inode *directory, struct cshm_tex
     ghost->name_length = name.length;
     if (name.length > 0)
         memcpy(ghost->name, name.bytes, name.length);
+    ghost->to = to;
+    ghost->to_length = to_name.length;
+    if (to_name.length > 0)
+        memcpy(ghost->name + name.length, to_name.bytes, to_name.length);
     inode_hold(ghosts->inodes, directory);
+    if (to)
+        inode_hold(ghosts->inodes, to);
 
     (void)pthread_mutex_lock(&ghosts->lock);
     bury_old(ghosts);
@@ -181,4 +191,20 @@ bool ghost_lay(struct ghosts *ghosts, struct inode *directory, struct cshm_text 
         take_out(ghosts, ghost);
     (void)pthread_mutex_unlock(&ghosts->lock);
     return ghost != NULL;
+}
+
+bool ghost_follow(struct ghosts *ghosts, struct inode *directory, struct cshm_text name, pid_t pid,
+                  const struct inode *to, struct cshm_text to_name)
+{
+    (void)pthread_mutex_lock(&ghosts->lock);
+    bury_old(ghosts);
+    struct ghost *ghost = find(ghosts, directory, name, pid);
+    bool follows =
+        ghost && ghost->to == to &&
+        cshm_text_equal((struct cshm_text){ghost->name + ghost->name_length, ghost->to_length},
+                        to_name);
+    if (follows)
+        take_out(ghosts, ghost);
+    (void)pthread_mutex_unlock(&ghosts->lock);
+    return follows;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ghosts: removing an array takes its sidecar along, but tools that listed both names before
- * (rm -r, find -delete, a shell's glob) go on to remove the sidecar and must not fail. So for two
- * seconds, and for the process that removed the array only, the sidecar's name still resolves and
- * may be removed once more, without effect. It is never listed and cannot be opened.
+ * Ghosts: removing or moving an array takes its sidecar along, but tools that listed both names
+ * before (rm -r, find -delete, a shell's glob) go on to remove or move the sidecar and must not
+ * fail. So for two seconds, and for the process that did it only, the sidecar's name still resolves
+ * and may be removed once more, or renamed to where it is now, without effect. It is never listed and cannot be opened.
  */
 #ifndef MOUNT_GHOST_H
 #define MOUNT_GHOST_H
@@ -33,10 +33,10 @@ void ghosts_finish(struct ghosts *ghosts);
 
 /*
  * The sidecar of the array shown as `name` in `directory` is gone with it; thread `pid` removed the
- * array. `attributes` are what the sidecar had.
+ * array, or moved it to be `to_name` in `to` (else NULL). `attributes` are what the sidecar had.
  */
 void ghost_leave(struct ghosts *ghosts, struct inode *directory, struct cshm_text name, pid_t pid,
-                 const struct stat *attributes);
+                 const struct stat *attributes, struct inode *to, struct cshm_text to_name);
 
 /* Whether thread `pid` sees that ghost; `attributes` may be NULL. */
 bool ghost_seen(struct ghosts *ghosts, struct inode *directory, struct cshm_text name, pid_t pid,
@@ -44,6 +44,10 @@ bool ghost_seen(struct ghosts *ghosts, struct inode *directory, struct cshm_text
 
 /* Whether it is there, whoever sees it. */
 bool ghost_walks(struct ghosts *ghosts, struct inode *directory, struct cshm_text name);
+
+/* Ends it if its array went there. Else false, also when `pid` sees none. */
+bool ghost_follow(struct ghosts *ghosts, struct inode *directory, struct cshm_text name, pid_t pid,
+                  const struct inode *to, struct cshm_text to_name);
 
 /* Ends it. False when `pid` sees none. */
 bool ghost_lay(struct ghosts *ghosts, struct inode *directory, struct cshm_text name, pid_t pid);

@@ -79,8 +79,8 @@ void herald_sidecar_gone(struct herald *herald, struct inode *directory, const c
 void herald_attributes_later(struct herald *herald, struct inode *inode);
 
 /*
- * The attributes of `inode`, told at once: only for what is being opened, which the kernel holds no
- * lock of meanwhile.
+ * The attributes of `inode`, told at once: only for what is being opened, or a sidecar whose array
+ * is moved, which the kernel holds no lock of meanwhile.
  */
 void herald_now(struct herald *herald, const struct inode *inode);
 

@@ -10,8 +10,8 @@
  *
  * What makes two lookups the same inode:
  *
- *   directory   the chain of keys from its project, as a parent pointer and a key. A rename will
- *               change one inode and all below it follow.
+ *   directory   the chain of keys from its project, as a parent pointer and a key. A rename
+ *               changes one inode and all below it follow.
  *   sidecar     likewise: of the child `key` of `parent` (x.meta), or of `parent` itself (.meta).
  *   array       the segment: inode number, name, and the user on whose word it is used (the
  *               manifest's owner). One segment under several names is one inode, because the kernel
@@ -26,13 +26,16 @@
  *
  * A directory that was removed through the mount is another matter: the kernel marks its inode dead
  * for good, and one made anew by that name would look empty for as long as the old one is known. So
- * it is retired: found by no lookup again, and freed when it is forgotten.
+ * it is retired: found by no lookup again, and freed when it is forgotten. One that was moved
+ * through the mount has been moved by the kernel, too: it gets its new parent and key, and in
+ * another project its picture (inode_move), under the lock for a change of the pictures concerned.
  *
  * st_ino is not the node id, because it must be the same in readdir (which makes no inode) and
  * after a FORGET. Arrays are even, twice their segment's number; the sidecar of the first array
  * that names a segment is the number after it: above 10,000 entries rm(1) removes in the order of
  * inode numbers, and the array has to go before its sidecar. All others are hashes of project, path
- * and kind with the top bit set, which no segment number reaches.
+ * and kind with the top bit set, which no segment number reaches. A directory keeps its number when
+ * it is moved, and as long as it is known nothing else gets that.
  */
 #ifndef MOUNT_INODE_H
 #define MOUNT_INODE_H
@@ -63,9 +66,9 @@ enum inode_kind {
  */
 struct inode {
     struct inode *next;   /* in its bucket; guarded by the table's lock, as are the next two */
-    struct inode *parent; /* held; NULL for the root. Of an array it may change */
+    struct inode *parent; /* held; NULL for the root. Of arrays and directories it may change */
     uint64_t references;
-    uint32_t key_length; /* of an array it may change, under the table's lock */
+    uint32_t key_length; /* likewise, under the table's lock */
     uint8_t kind;        /* enum inode_kind, fixed */
     bool retired;        /* found by no lookup any more; guarded by the table's lock */
     bool announced;      /* its attributes are waiting to be invalidated; guarded by the herald */
@@ -77,7 +80,7 @@ struct inode_array {
     char *key;               /* behind the segment's name, or in memory of its own */
     struct inode_use *use;   /* while it is open; guarded by backing.c */
     _Atomic uint64_t length; /* of the segment, as the kernel was last told */
-    uid_t owner;             /* on whose word */
+    _Atomic uid_t owner;     /* on whose word */
     char segment[];          /* and behind it the key */
 };
 
@@ -95,13 +98,21 @@ struct inode_use {
 
 struct inode_directory {
     struct inode inode;
-    uint64_t number;         /* st_ino */
-    struct picture *picture; /* held */
+    uint64_t number; /* st_ino */
+    /*
+     * Held. Written under the table's lock, with this picture and the next one locked for a change:
+     * whoever has locked it and finds that it is still this one, may rely on it, and on parents and
+     * keys up to the root. Others see inode_hold_picture().
+     */
+    struct picture *picture;
+    struct inode_directory *next_moved; /* guarded by the table's lock, as is the next */
+    bool moved;                         /* is in the table's `moved` */
+    char *key;                          /* behind the structure, or in memory of its own */
     /* The node in generation `seen`; written by readers of the picture, who all find the same. */
     _Atomic uint64_t seen;
     _Atomic(struct cshm_node *) node;
     _Atomic int64_t changed; /* mtime, nanoseconds: when an entry came or went; 0: not looked at */
-    char key[];
+    char own_key[];
 };
 
 /* INODE_SIDECAR */
@@ -162,12 +173,16 @@ static inline struct inode_meta *inode_meta(struct inode *inode)
     return (struct inode_meta *)inode;
 }
 
+enum { INODE_MOVED_BUCKETS = 64 };
+
 struct inode_table {
-    pthread_mutex_t lock; /* innermost: nothing is taken inside */
+    pthread_mutex_t lock; /* innermost but for the table of pictures' */
     struct inode root;
     struct inode **buckets;
     size_t bucket_count; /* a power of two */
     size_t count;
+    /* By number: directories whose number is that of a path they are not at any more. */
+    struct inode_directory *moved[INODE_MOVED_BUCKETS];
 };
 
 struct inode_key {
@@ -226,16 +241,47 @@ void inode_drop(struct inode_table *table, struct inode *inode, uint64_t referen
 /* The directory `key` in `parent` was removed: the next one by that name is another inode. */
 void inode_retire(struct inode_table *table, struct inode *parent, struct cshm_text key);
 
+/* Where an inode is now; of a directory: with all below it. */
+struct inode_movement {
+    struct inode *inode;  /* a directory or an array, held by the caller */
+    struct inode *parent; /* a directory or the root */
+    struct cshm_text key;
+    struct picture *picture; /* of a directory: the one it is in now */
+};
+
+/*
+ * Moves them at the same time (two change places). What has a directory's new name is retired. The
+ * pictures concerned are locked for a change. 0, or -ENOMEM and nothing was done.
+ */
+int inode_move(struct inode_table *table, const struct inode_movement *moves, size_t count);
+
+/* The arrays of this segment that were obeyed on the word of `from` are so on that of `to`. */
+void inode_give(struct inode_table *table, const char *segment, uid_t from, uid_t to);
+
+/* The picture of a directory at this moment, held. */
+struct picture *inode_hold_picture(struct inode_table *table, const struct inode *directory);
+
+/* Whether two directories are of one project at this moment. */
+bool inode_same_project(struct inode_table *table, const struct inode *a, const struct inode *b);
+
+/* Whether it is this one. */
+bool inode_is_in(struct inode_table *table, const struct inode *directory,
+                 const struct picture *picture);
+
 /* The parent at this moment, held. */
 struct inode *inode_hold_parent(struct inode_table *table, const struct inode *inode);
 
-/* Its key. Of an array only under the table's lock. */
+/* Its key. Of arrays and directories only under the table's lock, or the picture's. */
 struct cshm_text inode_name(const struct inode *inode);
 
 /* st_ino of a directory or an array. */
 uint64_t inode_number(const struct inode *inode);
 
-/* st_ino of what is not an array: of the child `key` (a directory or its sidecar), or of .meta. */
+/* st_ino of the directory `key` in `parent`, be it known or not. */
+uint64_t inode_number_directory(struct inode_table *table, struct inode *parent,
+                                struct cshm_text key);
+
+/* st_ino of a sidecar that has no array's: of the child `key`, or of .meta. */
 uint64_t inode_number_hashed(uint64_t parent, enum inode_kind kind, struct cshm_text key);
 
 static inline uint64_t inode_number_array(uint64_t segment)

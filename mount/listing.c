@@ -45,19 +45,23 @@ static int add(struct listing *listing, const char *name, const struct listing_e
     return 0;
 }
 
-static int add_dots(struct listing *listing, const struct inode *directory)
+static int add_dots(struct inode_table *table, struct listing *listing,
+                    const struct inode *directory)
 {
     struct listing_entry dots = {.number = inode_number(directory), .listed = LISTED_DOTS};
     int result = add(listing, ".", &dots);
-    if (directory->parent)
-        dots.number = inode_number(directory->parent);
+    if (directory->kind != INODE_ROOT) {
+        struct inode *above = inode_hold_parent(table, directory);
+        dots.number = inode_number(above);
+        inode_drop(table, above, 1);
+    }
     return result < 0 ? result : add(listing, "..", &dots);
 }
 
-static int begin(const struct inode *directory, struct listing **out)
+static int begin(struct inode_table *table, struct inode *directory, struct listing **out)
 {
     *out = calloc(1, sizeof **out);
-    return *out ? add_dots(*out, directory) : -ENOMEM;
+    return *out ? add_dots(table, *out, directory) : -ENOMEM;
 }
 
 static int end(struct listing **listing, int result)
@@ -84,7 +88,8 @@ static int add_projects(struct daemon *daemon, struct listing *listing)
         if (!picture_is_listed(&daemon->pictures, name))
             continue;
         struct listing_entry project = {
-            .number = inode_number_hashed(FUSE_ROOT_ID, INODE_DIRECTORY, cshm_text(name)),
+            .number =
+                inode_number_directory(&daemon->inodes, &daemon->inodes.root, cshm_text(name)),
             .listed = LISTED_PROJECT,
             .kind = ENTRY_GROUP,
         };
@@ -96,7 +101,7 @@ static int add_projects(struct daemon *daemon, struct listing *listing)
 
 int listing_of_root(struct daemon *daemon, struct listing **out)
 {
-    int result = begin(&daemon->inodes.root, out);
+    int result = begin(&daemon->inodes, &daemon->inodes.root, out);
     if (result == 0)
         result = add_projects(daemon, *out);
     return end(out, result);
@@ -120,9 +125,9 @@ static int add_node(struct listing *listing, struct cshm_node *node)
     return result < 0 ? result : add(listing, name, &entry);
 }
 
-int listing_of(const struct inode *directory, const struct sight *sight, struct listing **out)
+int listing_of(struct inode *directory, const struct sight *sight, struct listing **out)
 {
-    int result = begin(directory, out);
+    int result = begin(sight->table, directory, out);
     if (result == 0)
         (*out)->generation = sight->picture->generation;
     if (result == 0 && entries_has_meta(sight->picture, sight->node)) {

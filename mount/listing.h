@@ -47,7 +47,7 @@ static inline const char *listing_name(const struct listing *listing, size_t i)
 
 /* Of the root; of any other directory, in sight. With "." and "..". 0 or negative errno. */
 int listing_of_root(struct daemon *daemon, struct listing **out);
-int listing_of(const struct inode *directory, const struct sight *sight, struct listing **out);
+int listing_of(struct inode *directory, const struct sight *sight, struct listing **out);
 void listing_destroy(struct listing *listing);
 
 /* Memory it takes. */

@@ -19,14 +19,16 @@
 enum { COPY_BYTES = 1 << 20 };
 
 /* The kernel has room for a number only. */
-static int told(struct inode *directory, struct cshm_text key, int result,
+static int told(struct daemon *daemon, struct inode *directory, struct cshm_text key, int result,
                 const struct npy_draft *draft)
 {
     char name[CSHM_FSNAME_MAX + 1];
+    if (result == 0 || !draft->error.text[0])
+        return result;
     (void)cshm_fsname_encode(key, name);
-    if (result < 0 && draft->error.text[0])
-        log_line(LOG_ERR, "project %s: %s.npy: %s", inode_directory(directory)->picture->name, name,
-                 draft->error.text);
+    struct picture *picture = inode_hold_picture(&daemon->inodes, directory);
+    log_line(LOG_ERR, "project %s: %s.npy: %s", picture->name, name, draft->error.text);
+    picture_put(picture);
     return result;
 }
 
@@ -69,7 +71,7 @@ static int judge(struct daemon *daemon, fuse_req_t request, struct inode *direct
     struct cshm_text key = {writer->key, writer->key_length};
     struct npy_publication publication = {
         .draft = &writer->draft, .key = key, .mode = writer->mode};
-    int result = told(directory, key, npy_draft_judge(&writer->draft), &writer->draft);
+    int result = told(daemon, directory, key, npy_draft_judge(&writer->draft), &writer->draft);
     if (result == 0)
         result = npy_publish(daemon, request, directory, &publication);
     if (result == 0) {
@@ -348,11 +350,11 @@ static int take(struct daemon *daemon, fuse_req_t request, struct original *orig
                 struct inode *to, struct cshm_text key, struct npy_draft *draft)
 {
     struct npy_publication publication = {.draft = draft, .key = key, .source = &original->source};
-    int result = told(to, key, read_original(daemon, original, draft), draft);
+    int result = told(daemon, to, key, read_original(daemon, original, draft), draft);
     if (result == 0)
         result = npy_publish(daemon, request, to, &publication);
     struct inode *from = original->source.directory;
-    bool moved = inode_directory(from)->picture != inode_directory(to)->picture;
+    bool moved = !inode_same_project(&daemon->inodes, from, to);
     if (result == 0 && moved)
         result = change_run(daemon, request, from, remove_original, original);
     return result;

@@ -6,6 +6,7 @@
 
 #include "backing.h"
 #include "base/scope.h"
+#include "change.h"
 #include "ops.h"
 #include "sight.h"
 #include "view.h"
@@ -84,12 +85,58 @@ static int set_array(struct daemon *daemon, fuse_req_t request, struct inode *in
     return set_times(fd, wanted, which);
 }
 
-/* Of a project's directory: its manifest's, which needs a change of the store. Times are nobody's.
- */
-static int set_project(const struct stat *now, const struct stat *wanted, int which)
+/* What is left to change; the directory has `x` wherever there is `r`. */
+static struct cshm_gift gift_of(const struct cshm_project *project, const struct stat *wanted,
+                                int which)
 {
-    bool mode = which & FUSE_SET_ATTR_MODE && (wanted->st_mode & 0777) != (now->st_mode & 0777);
-    return mode || changes_owner(now, wanted, which) ? -EOPNOTSUPP : 0;
+    struct cshm_gift gift = {.uid = (uid_t)-1, .gid = (gid_t)-1};
+    if (which & FUSE_SET_ATTR_UID && wanted->st_uid != project->uid)
+        gift.uid = wanted->st_uid;
+    if (which & FUSE_SET_ATTR_GID && wanted->st_gid != project->gid)
+        gift.gid = wanted->st_gid;
+    gift.mode = wanted->st_mode & 0666;
+    gift.has_mode = which & FUSE_SET_ATTR_MODE && gift.mode != (project->mode & 0777);
+    return gift;
+}
+
+struct giving {
+    const struct stat *wanted;
+    int which;
+};
+
+static int give_project(struct change *change, void *context)
+{
+    const struct giving *giving = context;
+    const struct cshm_project *project = &change->picture->project;
+    struct cshm_gift gift = gift_of(project, giving->wanted, giving->which);
+    uid_t caller = change->who->uid;
+    bool gives = gift.uid != (uid_t)-1 || gift.gid != (gid_t)-1;
+    if (!gives && !gift.has_mode)
+        return 0;
+    if (caller != 0 && (caller != project->uid || gift.uid != (uid_t)-1))
+        return -EPERM;
+    struct cshm_error error = {0};
+    return change_told(change->picture, picture_give(change->picture, &gift, &error), &error);
+}
+
+/* Of a project's directory: its manifest's, and its owner all its segments'. Times are nobody's. */
+static int set_project(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                       const struct stat *wanted, int which)
+{
+    struct giving giving = {wanted, which};
+    return which & (FUSE_SET_ATTR_MODE | WHICH_OWNER)
+               ? change_run(daemon, request, inode, give_project, &giving)
+               : 0;
+}
+
+static bool is_project(struct daemon *daemon, const struct inode *inode)
+{
+    if (inode->kind != INODE_DIRECTORY)
+        return false;
+    struct inode *parent = inode_hold_parent(&daemon->inodes, inode);
+    bool at_top = parent->kind == INODE_ROOT;
+    inode_drop(&daemon->inodes, parent, 1);
+    return at_top;
 }
 
 static int set_size(struct daemon *daemon, fuse_req_t request, struct inode *inode, off_t size,
@@ -117,8 +164,8 @@ static int set_attributes(struct daemon *daemon, fuse_req_t request, struct inod
         return which & (FUSE_SET_ATTR_MODE | WHICH_OWNER) ? -EPERM : 0;
     if (inode->kind == INODE_ARRAY)
         return set_array(daemon, request, inode, wanted, which);
-    if (inode->kind == INODE_DIRECTORY && inode->parent->kind == INODE_ROOT)
-        return set_project(&now, wanted, which);
+    if (is_project(daemon, inode))
+        return set_project(daemon, request, inode, wanted, which);
     return 0; /* groups and sidecars: success without effect, tar and cp do it */
 }
 

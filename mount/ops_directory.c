@@ -182,7 +182,7 @@ static bool describe(struct reading *reading, size_t i, struct fuse_entry_param 
         ops_resolve_found(daemon, reading->directory, &reading->sight, &entry, out) == 0)
         return true;
     memset(out, 0, sizeof *out);
-    out->attr.st_ino = sight_number(reading->directory, reading->sight.picture, &entry);
+    out->attr.st_ino = sight_number(&reading->daemon->inodes, reading->directory, reading->sight.picture, &entry);
     out->attr.st_mode = type_of(daemon, &entry);
     return true;
 }

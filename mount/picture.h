@@ -8,12 +8,14 @@
  *
  * Lock order, outermost first: a manuscript's judgement, picture.loading, picture.lock, the
  * registry's lock file (store.h); under any of these one of: the folder's (and in that the table of
- * pictures'), a backing lock (backing.c), the inode table's, the herald's, that of manuscripts,
- * remarks or pristine arrays (and in the manuscripts' that of handles). Ghosts' lock is before the
- * inode table's, and taken under none of the first three. Of one kind nobody has two. Under no lock
- * is the kernel notified (herald.h) or a request answered. (The length of an array that a judgement
- * has made longer is told under that judgement alone.) A reader waits for a writer, and a writer of
- * ours may wait five seconds for the registry's lock.
+ * pictures'), a backing lock (backing.c), the inode table's (and in that the table of pictures'),
+ * the herald's, that of manuscripts, remarks or pristine arrays (and in the manuscripts' that of
+ * handles). Ghosts' lock is before the inode table's, and taken under none of the first three. Of
+ * one kind nobody has two, but for what moves between two projects: then both pictures' `loading` in
+ * the order of the projects' names, and after that both locks in the same order
+ * (pictures_write_both). Under no lock is the kernel notified (herald.h) or a request answered. (The
+ * length of an array that a judgement has made longer is told under that judgement alone.) A reader
+ * waits for a writer, and a writer of ours may wait five seconds for the registry's lock.
  */
 #ifndef MOUNT_PICTURE_H
 #define MOUNT_PICTURE_H
@@ -45,7 +47,8 @@ struct picture {
     struct census census;
     bool counting;               /* an operation that the census has not seen the end of */
     const struct cshm_node *own; /* what a request of ours is changing this moment ... */
-    const struct cshm_commit *own_commit; /* ... or its operations */
+    const struct cshm_commit *own_commit; /* ... or its operations ... */
+    bool own_transfer;                    /* ... or it comes from another project or goes there */
     uint64_t generation;         /* another number: node pointers of before are void */
 
     /* A manifest that was tried and is not shown; guarded by `loading`. */
@@ -136,6 +139,27 @@ int picture_commit(struct picture *picture, const struct cshm_commit *commit,
  * between picture_write() and its end.
  */
 int picture_remove_project(struct picture *picture, struct cshm_error *error);
+
+/*
+ * Two pictures, or one twice, up to date and locked for a change. `may_lack`: the second need not be
+ * shown. As picture_write().
+ */
+int pictures_write_both(struct picture *first, struct picture *second, bool may_lack);
+void pictures_write_both_end(struct picture *first, struct picture *second);
+
+/*
+ * cshm_project_transfer() between two that are locked so. A source that ended is not shown any
+ * more. -ESTALE: begin again.
+ */
+int pictures_transfer(struct picture *source, struct picture *target,
+                      const struct cshm_passage *passage, struct cshm_error *error);
+
+/* cshm_project_rename() of two that are locked so. Neither is shown then until it is read. */
+int pictures_rename(struct picture *from, struct picture *to, enum cshm_rename how,
+                    struct cshm_error *error);
+
+/* cshm_project_give() of one that is locked for a change; it is read again before its next use. */
+int picture_give(struct picture *picture, const struct cshm_gift *gift, struct cshm_error *error);
 
 /* Writes what is only in the journal into the manifest. 0 or negative errno. Takes the locks. */
 int picture_fold(struct picture *picture, struct cshm_error *error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Changing: our own changes of a picture and of what it shows. */
 #include <errno.h>
+#include <string.h>
 
 #include "change.h"
 #include "picture.h"
@@ -45,7 +46,7 @@ static void before_operation(void *context, const struct cshm_operation *operati
     struct picture *picture = context;
     const struct pictures_observer *observer = &picture->all->observer;
     const struct cshm_commit *commit = picture->own_commit;
-    bool own = (place->node && place->node == picture->own) ||
+    bool own = picture->own_transfer || (place->node && place->node == picture->own) ||
                (commit && operation >= commit->operations &&
                 operation < commit->operations + commit->count);
     observer->changing(observer->context, picture, operation, place, own);
@@ -76,6 +77,7 @@ static void settle(struct picture *picture, int result)
     const struct pictures_observer *observer = &picture->all->observer;
     picture->own = NULL;
     picture->own_commit = NULL;
+    picture->own_transfer = false;
     picture->generation++;
     if (result < 0 && result != -ESTALE)
         picture->unsure =
@@ -130,6 +132,127 @@ int picture_remove_project(struct picture *picture, struct cshm_error *error)
         forget(picture);
     else
         settle(picture, result);
+    return result;
+}
+
+int picture_give(struct picture *picture, const struct cshm_gift *gift, struct cshm_error *error)
+{
+    if (picture->closed)
+        return cshm_fail(error, -EACCES, "the manifest may not be read");
+    struct cshm_project *project = &picture->project;
+    const struct cshm_project before = *project;
+    int result = cshm_project_give(picture->all->store, picture->name, project, gift, error);
+    settle(picture, result);
+    if (result < 0)
+        return result;
+    /* Whose it was stays until it is read again: by that it is known what the kernel is to be told.
+     */
+    project->uid = before.uid;
+    project->gid = before.gid;
+    project->mode = before.mode;
+    picture->unsure = true;
+    return 0;
+}
+
+/* --- Two of them --------------------------------------------------------------------------------
+ */
+
+/* The one that is locked first, the other one, or NULL if they are one. */
+static void order(struct picture **first, struct picture **second)
+{
+    struct picture *other = *second;
+    if (other == *first) {
+        *second = NULL;
+    } else if (strcmp(other->name, (*first)->name) < 0) {
+        *second = *first;
+        *first = other;
+    }
+}
+
+static int refresh_both(struct picture *first, struct picture *second, bool may_lack)
+{
+    int result = picture_refresh_loading(first);
+    if (result < 0 || first == second)
+        return result;
+    result = picture_refresh_loading(second);
+    return may_lack && result == -ENOENT ? 0 : result;
+}
+
+static void let_go(struct picture *first, struct picture *second)
+{
+    if (second)
+        (void)pthread_mutex_unlock(&second->loading);
+    (void)pthread_mutex_unlock(&first->loading);
+}
+
+int pictures_write_both(struct picture *a, struct picture *b, bool may_lack)
+{
+    struct picture *first = a;
+    struct picture *second = b;
+    order(&first, &second);
+    (void)pthread_mutex_lock(&first->loading);
+    if (second)
+        (void)pthread_mutex_lock(&second->loading);
+    int result = refresh_both(a, b, may_lack);
+    if (result < 0) {
+        let_go(first, second);
+        return result;
+    }
+    (void)pthread_rwlock_wrlock(&first->lock);
+    if (second)
+        (void)pthread_rwlock_wrlock(&second->lock);
+    return 0;
+}
+
+void pictures_write_both_end(struct picture *first, struct picture *second)
+{
+    order(&first, &second);
+    if (second)
+        (void)pthread_rwlock_unlock(&second->lock);
+    (void)pthread_rwlock_unlock(&first->lock);
+    let_go(first, second);
+}
+
+int pictures_transfer(struct picture *source, struct picture *target,
+                      const struct cshm_passage *passage, struct cshm_error *error)
+{
+    if (source->closed || target->closed)
+        return cshm_fail(error, -EACCES, "the manifest may not be read");
+    bool ends = passage->from_depth == 0 && !passage->exchange;
+    source->own_transfer = target->own_transfer = true;
+    int result = cshm_project_transfer(source->all->store, source->name, &source->project,
+                                       target->name, &target->project, passage, error);
+    settle(target, result);
+    settle(source, result);
+    if (result == 0 && ends)
+        forget(source);
+    return result;
+}
+
+static int fold_shown(struct picture *picture, struct cshm_error *error)
+{
+    if (!picture->shown || picture->project.journal_bytes == 0)
+        return 0;
+    int result =
+        cshm_project_fold(picture->all->store, picture->name, &picture->project, error);
+    settle(picture, result);
+    return result;
+}
+
+int pictures_rename(struct picture *from, struct picture *to, enum cshm_rename how,
+                    struct cshm_error *error)
+{
+    int result = fold_shown(from, error);
+    if (result == 0)
+        result = fold_shown(to, error);
+    if (result == 0)
+        result = cshm_project_rename(from->all->store, from->name, to->name, how, error);
+    if (result < 0 && result != -ESTALE) {
+        from->unsure = to->unsure = true;
+    } else if (result == 0) {
+        forget(from);
+        forget(to);
+    }
     return result;
 }
 

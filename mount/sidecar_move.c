@@ -124,7 +124,7 @@ static int take(struct sidecar_onto *o, struct inode *from, const char *name)
     if (result == 0)
         result = sidecar_onto_find(o);
     if (result == 0) {
-        bool same = inode_directory(from)->picture == inode_directory(o->to)->picture;
+        bool same = inode_same_project(&o->daemon->inodes, from, o->to);
         o->author.mode = source.mode;
         result = sidecar_onto_write(o, (struct cshm_text){source.text, source.length},
                                     same ? &source.path : NULL, source.segment);

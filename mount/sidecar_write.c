@@ -73,7 +73,7 @@ static struct stat draft_attributes(const struct creation *c, const struct sight
                       .st_blksize = 4096};
     if (place->looks.has_segment) {
         struct entry entry = {ENTRY_SIDECAR, place->node, place->looks};
-        st.st_ino = sight_number(c->directory, sight->picture, &entry);
+        st.st_ino = sight_number(&c->daemon->inodes, c->directory, sight->picture, &entry);
         st.st_mode = S_IFREG | (place->looks.segment.st_mode & 0666);
         st.st_uid = place->looks.segment.st_uid;
         st.st_gid = place->looks.segment.st_gid;

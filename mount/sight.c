@@ -7,6 +7,7 @@
 
 #include "base/names.h"
 #include "store/registry.h"
+#include "store/segment.h"
 #include "view.h"
 
 enum { BLOCK_SIZE = 4096, RECENT_NANOSECONDS = 50 * 1000 * 1000, COUNTED_PROJECTS = 1000 };
@@ -21,7 +22,9 @@ struct cshm_node *sight_directory_node(struct inode *inode)
     if (atomic_load_explicit(&directory->seen, memory_order_acquire) == picture->generation)
         return atomic_load_explicit(&directory->node, memory_order_relaxed);
     struct cshm_node *node = NULL;
-    if (inode->parent->kind == INODE_ROOT) {
+    if (inode->retired) {
+        /* removed, and what has its name now is another one */
+    } else if (inode->parent->kind == INODE_ROOT) {
         node = &picture->project.tree->root;
     } else {
         struct cshm_node *parent = sight_directory_node(inode->parent);
@@ -49,13 +52,31 @@ static struct cshm_node *child_node(struct inode_table *table, const struct inod
     return node;
 }
 
+/* Locks the picture that the directory is in, which may become another one while it is waited for.
+ */
+static int lock_picture(const struct inode *directory, struct sight *out)
+{
+    for (;;) {
+        struct picture *picture = inode_hold_picture(out->table, directory);
+        int result = picture_read(picture);
+        bool moved = !inode_is_in(out->table, directory, picture);
+        if (result == 0 && !moved) {
+            out->picture = picture;
+            return 0;
+        }
+        if (result == 0)
+            picture_unlock(picture);
+        picture_put(picture);
+        if (!moved)
+            return result;
+    }
+}
+
 static int begin_directory(struct inode *inode, struct sight *out)
 {
-    struct picture *picture = inode_directory(inode)->picture;
-    int result = picture_read(picture);
+    int result = lock_picture(inode, out);
     if (result < 0)
         return result;
-    out->picture = picture;
     out->node = sight_directory_node(inode);
     return out->node ? 0 : -ENOENT;
 }
@@ -110,11 +131,9 @@ static int begin_child(struct inode *inode, struct sight *out)
 {
     for (;;) {
         out->directory = inode_hold_parent(out->table, inode);
-        struct picture *picture = inode_directory(out->directory)->picture;
-        int result = picture_read(picture);
+        int result = lock_picture(out->directory, out);
         if (result < 0)
             return result;
-        out->picture = picture;
         bool moved;
         const struct cshm_node *group = sight_directory_node(out->directory);
         out->node = child_node(out->table, inode, out->directory, group, &moved);
@@ -144,8 +163,10 @@ int sight_begin(struct daemon *daemon, struct inode *inode, struct sight *out)
 
 void sight_end(struct sight *sight)
 {
-    if (sight->picture)
+    if (sight->picture) {
         picture_unlock(sight->picture);
+        picture_put(sight->picture);
+    }
     if (sight->directory)
         inode_drop(sight->table, sight->directory, 1);
     sight->picture = NULL;
@@ -246,7 +267,9 @@ static void directory_attributes(struct inode *inode, const struct sight *sight,
 static uint64_t sidecar_number(const struct inode *directory, const struct picture *picture,
                                const struct cshm_node *node, const struct entries *looks)
 {
-    if (looks->data && census_is_first(&picture->census, node))
+    bool linked = node->described && node->described->linked &&
+                  !cshm_segment_is_of(node->described->segment, picture->name);
+    if (looks->data && !linked && census_is_first(&picture->census, node))
         return inode_number_array(looks->segment.st_ino) + 1;
     return inode_number_hashed(inode_number(directory), INODE_SIDECAR, node->key);
 }
@@ -292,8 +315,8 @@ int sight_attributes(struct daemon *daemon, struct inode *inode, const struct si
 /* --- From entry to inode ------------------------------------------------------------------------
  */
 
-uint64_t sight_number(const struct inode *directory, const struct picture *picture,
-                      const struct entry *entry)
+uint64_t sight_number(struct inode_table *table, struct inode *directory,
+                      const struct picture *picture, const struct entry *entry)
 {
     switch (entry->kind) {
     case ENTRY_DATA:
@@ -305,7 +328,7 @@ uint64_t sight_number(const struct inode *directory, const struct picture *pictu
     case ENTRY_NPY:
         return npy_number(directory, entry->node->key);
     default:
-        return inode_number_hashed(inode_number(directory), INODE_DIRECTORY, entry->node->key);
+        return inode_number_directory(table, directory, entry->node->key);
     }
 }
 

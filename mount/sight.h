@@ -15,7 +15,7 @@
 #include "inode.h"
 
 struct sight {
-    struct picture *picture; /* read-locked; NULL: none */
+    struct picture *picture; /* held and read-locked; NULL: none */
     /* The directory itself; the array; the node whose sidecar it is (for .meta: the directory). */
     struct cshm_node *node;
     struct entries looks; /* of arrays, and of sidecars and views of children */
@@ -64,7 +64,7 @@ static inline struct timespec sight_time(int64_t nanoseconds)
 }
 
 /* st_ino of an entry without making an inode of it. */
-uint64_t sight_number(const struct inode *directory, const struct picture *picture,
-                      const struct entry *entry);
+uint64_t sight_number(struct inode_table *table, struct inode *directory,
+                      const struct picture *picture, const struct entry *entry);
 
 #endif

@@ -295,7 +295,7 @@ static bool is_of_project(struct daemon *daemon, const struct inode *array,
                           const struct picture *picture)
 {
     struct inode *parent = inode_hold_parent(&daemon->inodes, array);
-    bool same = inode_directory(parent)->picture == picture;
+    bool same = inode_is_in(&daemon->inodes, parent, picture);
     inode_drop(&daemon->inodes, parent, 1);
     return same;
 }

@@ -355,7 +355,9 @@ int cshm_project_commit_locked(const struct cshm_store *store, const char *name,
 {
     struct commit commit = {store, name, project, what, {0}, error};
     struct cshm_operation_place place;
-    int result = find_first(&commit, &place);
+    int result = what->check ? what->check(what->context, project) : 0;
+    if (result == 0)
+        result = find_first(&commit, &place);
     return result < 0 ? result : commit_locked(&commit, &place);
 }
 

@@ -246,6 +246,12 @@ struct cshm_commit {
     size_t count;
     const struct cshm_made *made; /* what gets its name with them */
     size_t made_count;
+    /*
+     * Asked once it is up to date and nobody else can change it, before anything is done: whether
+     * it still is what the operations were made for. 0 or negative errno. NULL: in any case.
+     */
+    int (*check)(void *context, struct cshm_project *project);
+    void *context;
     bool keep_segments; /* they live on under another project: what is not named is not unlinked */
 };
 

@@ -48,9 +48,7 @@ static int run_once(struct change *change, change_function *function, void *cont
 int change_run(struct daemon *daemon, fuse_req_t request, struct inode *directory,
                change_function *function, void *context)
 {
-    struct change change = {.daemon = daemon,
-                            .who = fuse_req_ctx(request),
-                            .directory = directory};
+    struct change change = {.daemon = daemon, .who = fuse_req_ctx(request), .directory = directory};
     int result = -ESTALE;
     for (int attempt = 0; attempt < CHANGE_ATTEMPTS && result == -ESTALE; attempt++)
         result = run_once(&change, function, context);
@@ -190,7 +188,6 @@ int change_resolve(const struct change *change, const char *name, struct fuse_en
                           .node = sight_directory_node(change->directory),
                           .table = &change->daemon->inodes};
     memset(out, 0, sizeof *out);
-    return sight.node
-               ? ops_resolve_seen(change->daemon, change->directory, &sight, name, out)
-               : -ENOENT;
+    return sight.node ? ops_resolve_seen(change->daemon, change->directory, &sight, name, out)
+                      : -ENOENT;
 }

@@ -24,16 +24,17 @@ static int remove_data(const struct change *change, const struct entry *entry, b
     struct entry sidecar = *entry;
     sidecar.kind = ENTRY_SIDECAR;
     *haunted = entry->looks.sidecar;
-    *ghost = (struct stat){.st_ino = sight_number(&change->daemon->inodes, change->directory,
-                                                   picture, &sidecar),
-                           .st_mode = S_IFREG | (segment->st_mode & 0666),
-                           .st_nlink = 1,
-                           .st_uid = segment->st_uid,
-                           .st_gid = segment->st_gid,
-                           .st_mtim = picture->project.changed,
-                           .st_ctim = picture->project.changed};
+    *ghost = (struct stat){
+        .st_ino = sight_number(&change->daemon->inodes, change->directory, picture, &sidecar),
+        .st_mode = S_IFREG | (segment->st_mode & 0666),
+        .st_nlink = 1,
+        .st_uid = segment->st_uid,
+        .st_gid = segment->st_gid,
+        .st_mtim = picture->project.changed,
+        .st_ctim = picture->project.changed};
     struct cshm_error error = {0};
-    return change_told(picture, picture_change(picture, CSHM_REMOVE_ARRAY, entry->node, &error), &error);
+    return change_told(picture, picture_change(picture, CSHM_REMOVE_ARRAY, entry->node, &error),
+                       &error);
 }
 
 /* Removing a sidecar drops what it says; of what has no data it is all there is. */
@@ -42,11 +43,11 @@ static int remove_sidecar(struct picture *picture, const struct entry *entry)
     struct cshm_error error = {0};
     if (!entry->looks.data)
         return change_told(picture, picture_change(picture, CSHM_REMOVE_ARRAY, entry->node, &error),
-                    &error);
+                           &error);
     if (!entry->node->attributes)
         return 0;
-    return change_told(picture, picture_change(picture, CSHM_REMOVE_ATTRIBUTES, entry->node, &error),
-                &error);
+    return change_told(
+        picture, picture_change(picture, CSHM_REMOVE_ATTRIBUTES, entry->node, &error), &error);
 }
 
 /* What stays of a `.meta` (kind, where it came from, why it is broken) is not the user's to remove.
@@ -56,7 +57,8 @@ static int remove_meta(struct picture *picture, const struct cshm_node *group)
     struct cshm_error error = {0};
     if (!group->attributes)
         return 0;
-    return change_told(picture, picture_change(picture, CSHM_REMOVE_ATTRIBUTES, group, &error), &error);
+    return change_told(picture, picture_change(picture, CSHM_REMOVE_ATTRIBUTES, group, &error),
+                       &error);
 }
 
 struct unlinking {

@@ -293,6 +293,35 @@ def test_undeclared_bytes_take_over_what_they_replace(mount, place, projects, ta
     place.assert_consistent()
 
 
+WAITING = """#~ [[node]]
+#~ path = ["w"]
+#~ dtype = "float64"
+#~ shape = [2, 3]
+#~ state = "waiting"
+#~ [node.attrs]
+#~ of = "w"
+"""
+
+
+def test_undeclared_bytes_become_what_a_sidecar_waits_for(mount, place):
+    """As rsync brings them: beside, then renamed. Nothing else comes by that name."""
+    if mount.symlinks:
+        pytest.skip("no files are made")
+    place.publish("p", {}, WAITING)
+    mount.eventually(lambda: (mount / "p/w.meta").exists(), "the sidecar")
+    assert error_of(os.mkdir, mount / "p/w") == "EEXIST"
+    os.mkdir(mount / "p/g")
+    assert error_of(os.rename, mount / "p/g", mount / "p/w") == "EEXIST"
+    (mount / "p/.w.AbC123").write_bytes(np.zeros((4, 3)).tobytes())
+    rename(mount / "p/.w.AbC123", mount / "p/w", NOREPLACE)
+    text = (mount / "p/w.meta").read_text()
+    assert "shape = [4, 3]" in text and 'of = "w"' in text and "waiting" not in text
+    mount.stop()
+    leaf = place.manifest("p").at("w")
+    assert (leaf["shape"], leaf["dtype"], leaf["attrs"]) == ([4, 3], "float64", {"of": "w"})
+    place.assert_consistent()
+
+
 def test_a_declared_array_brings_its_own(mount, projects):
     os.rename(mount / "p/g/z", mount / "q/x")
     assert 'of = "p/g/z"' in (mount / "q/x.meta").read_text()

@@ -368,7 +368,8 @@ static void change_moved(struct daemon *daemon, const struct picture *picture,
 }
 
 /*
- * The kernel has moved the name itself, and an array's sidecar is seen to by who moves it (ghost.h).
+ * The kernel has moved the name itself, and an array's sidecar is seen to by who moves it
+ * (ghost.h).
  */
 static void change_own_move(struct daemon *daemon, const struct picture *picture,
                             const struct cshm_operation_place *place, bool exchange)
@@ -415,8 +416,8 @@ void difference_moved(struct daemon *daemon, struct inode *directory, const stru
         herald_attributes(&daemon->herald, directory);
     cshm_for_each_child (child, node) {
         bool is_group = child->type == CSHM_NODE_GROUP;
-        struct inode *inode = inode_find(table, is_group ? INODE_DIRECTORY : INODE_SIDECAR,
-                                         directory, child->key);
+        struct inode *inode =
+            inode_find(table, is_group ? INODE_DIRECTORY : INODE_SIDECAR, directory, child->key);
         if (inode && is_group) {
             difference_moved(daemon, inode, child, elsewhere);
             inode_drop(table, inode, 1);

@@ -3,7 +3,8 @@
  * Ghosts: removing or moving an array takes its sidecar along, but tools that listed both names
  * before (rm -r, find -delete, a shell's glob) go on to remove or move the sidecar and must not
  * fail. So for two seconds, and for the process that did it only, the sidecar's name still resolves
- * and may be removed once more, or renamed to where it is now, without effect. It is never listed and cannot be opened.
+ * and may be removed once more, or renamed to where it is now, without effect. It is never listed
+ * and cannot be opened.
  */
 #ifndef MOUNT_GHOST_H
 #define MOUNT_GHOST_H

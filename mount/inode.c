@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/scope.h"
+#include "inode_internal.h"
 
 enum { FIRST_BUCKETS = 1024 };
 
@@ -20,12 +21,6 @@ int inode_table_init(struct inode_table *table)
     return table->buckets ? 0 : -ENOMEM;
 }
 
-/* The place of the key an array was made with. */
-static char *own_key(struct inode_array *array)
-{
-    return array->segment + strlen(array->segment) + 1;
-}
-
 static void inode_free(struct inode *inode)
 {
     if (inode->kind == INODE_DIRECTORY) {
@@ -34,7 +29,7 @@ static void inode_free(struct inode *inode)
         if (directory->key != directory->own_key)
             free(directory->key);
     }
-    if (inode->kind == INODE_ARRAY && inode_array(inode)->key != own_key(inode_array(inode)))
+    if (inode->kind == INODE_ARRAY && inode_array(inode)->key != inode_own_key(inode_array(inode)))
         free(inode_array(inode)->key);
     if (inode->kind == INODE_ARRAY && inode_array(inode)->use) { /* open at the session's end */
         cshm_close_fd(&inode_array(inode)->use->fd);
@@ -161,16 +156,16 @@ static bool keys_equal(const struct inode_key *a, const struct inode_key *b)
     return a->parent == b->parent && cshm_text_equal(a->key, b->key);
 }
 
-static struct inode **bucket_of(const struct inode_table *table, const struct inode_key *key)
+struct inode **inode_bucket(const struct inode_table *table, const struct inode_key *key)
 {
     uint64_t hash = hash_of_key(key);
     return &table->buckets[(hash ^ hash >> 32) & (table->bucket_count - 1)];
 }
 
-static void put_in(struct inode_table *table, struct inode *inode)
+void inode_put_in(struct inode_table *table, struct inode *inode)
 {
     struct inode_key key = key_of(inode);
-    struct inode **bucket = bucket_of(table, &key);
+    struct inode **bucket = inode_bucket(table, &key);
     inode->next = *bucket;
     *bucket = inode;
 }
@@ -189,13 +184,13 @@ static void grow(struct inode_table *table)
         while (old[i]) {
             struct inode *inode = old[i];
             old[i] = inode->next;
-            put_in(table, inode);
+            inode_put_in(table, inode);
         }
     }
     free(old);
 }
 
-static char *copy_key(struct cshm_text key)
+char *inode_copy_key(struct cshm_text key)
 {
     char *copy = malloc(key.length + 1);
     if (!copy)
@@ -224,53 +219,6 @@ static size_t size_of(const struct inode_key *key)
     }
 }
 
-/* --- Numbers of directories ---------------------------------------------------------------------
- */
-
-static struct inode_directory **moved_bucket(struct inode_table *table, uint64_t number)
-{
-    return &table->moved[(number ^ number >> 32) % INODE_MOVED_BUCKETS];
-}
-
-/* Whether a directory that was moved away has the number. */
-static bool is_taken(struct inode_table *table, uint64_t number)
-{
-    const struct inode_directory *directory = *moved_bucket(table, number);
-    while (directory && directory->number != number)
-        directory = directory->next_moved;
-    return directory != NULL;
-}
-
-static void note_moved(struct inode_table *table, struct inode_directory *directory)
-{
-    struct inode_directory **bucket = moved_bucket(table, directory->number);
-    if (directory->moved)
-        return;
-    directory->moved = true;
-    directory->next_moved = *bucket;
-    *bucket = directory;
-}
-
-static void forget_moved(struct inode_table *table, struct inode_directory *directory)
-{
-    struct inode_directory **link = moved_bucket(table, directory->number);
-    if (!directory->moved)
-        return;
-    while (*link != directory)
-        link = &(*link)->next_moved;
-    *link = directory->next_moved;
-}
-
-/* Of a directory that is not known; the lock is held. */
-static uint64_t new_number(struct inode_table *table, const struct inode *parent,
-                           struct cshm_text key)
-{
-    uint64_t number = inode_number_hashed(inode_number(parent), INODE_DIRECTORY, key);
-    while (is_taken(table, number))
-        number = inode_number_hashed(number, INODE_DIRECTORY, key);
-    return number;
-}
-
 /* --- Making one ---------------------------------------------------------------------------------
  */
 
@@ -283,7 +231,7 @@ static void fill(struct inode *inode, const struct inode_key *key)
         memcpy(array->segment, key->segment, strlen(key->segment));
         array->number = key->segment_number;
         array->owner = key->owner;
-        place = array->key = own_key(array);
+        place = array->key = inode_own_key(array);
     } else if (key->kind == INODE_DIRECTORY) {
         picture_hold(key->picture);
         inode_directory(inode)->picture = key->picture;
@@ -314,9 +262,9 @@ static struct inode *inode_create(const struct inode_key *key)
     return inode;
 }
 
-static struct inode *find(const struct inode_table *table, const struct inode_key *key)
+struct inode *inode_seek(const struct inode_table *table, const struct inode_key *key)
 {
-    for (struct inode *inode = *bucket_of(table, key); inode; inode = inode->next) {
+    for (struct inode *inode = *inode_bucket(table, key); inode; inode = inode->next) {
         struct inode_key other = key_of(inode);
         if (!inode->retired && keys_equal(key, &other))
             return inode;
@@ -332,7 +280,7 @@ static struct inode *rename_array(struct inode *inode, const struct inode_key *k
 {
     struct inode_array *array = inode_array(inode);
     struct inode *old_parent = inode->parent;
-    char *old_key = array->key == own_key(array) ? NULL : array->key;
+    char *old_key = array->key == inode_own_key(array) ? NULL : array->key;
     array->key = *copy;
     inode->parent = key->parent;
     inode->key_length = (uint32_t)key->key.length;
@@ -352,27 +300,27 @@ struct inode *inode_get(struct inode_table *table, const struct inode_key *key)
     struct inode *old_parent = NULL;
     char *copy = NULL;
     (void)pthread_mutex_lock(&table->lock);
-    struct inode *inode = find(table, key);
+    struct inode *inode = inode_seek(table, key);
     if (!inode) {
         (void)pthread_mutex_unlock(&table->lock);
         made = inode_create(key); /* takes the pictures' lock */
         if (!made)
             return NULL;
         (void)pthread_mutex_lock(&table->lock);
-        inode = find(table, key); /* somebody else may have been quicker */
+        inode = inode_seek(table, key); /* somebody else may have been quicker */
         if (!inode) {
             inode = CSHM_STEAL(made);
             inode->parent->references++;
             if (inode->kind == INODE_DIRECTORY)
-                inode_directory(inode)->number = new_number(table, inode->parent, key->key);
-            put_in(table, inode);
+                inode_directory(inode)->number = inode_new_number(table, inode->parent, key->key);
+            inode_put_in(table, inode);
             if (table->count++ > table->bucket_count * 2)
                 grow(table);
         }
     }
     inode->references++;
     bool renamed = inode->kind == INODE_ARRAY && !has_name(inode, key);
-    if (renamed && (copy = copy_key(key->key)))
+    if (renamed && (copy = inode_copy_key(key->key)))
         old_parent = rename_array(inode, key, &copy);
     (void)pthread_mutex_unlock(&table->lock);
     free(copy);
@@ -388,7 +336,7 @@ struct inode *inode_find(struct inode_table *table, enum inode_kind kind, struct
 {
     struct inode_key sought = {.kind = kind, .parent = parent, .key = key};
     (void)pthread_mutex_lock(&table->lock);
-    struct inode *inode = find(table, &sought);
+    struct inode *inode = inode_seek(table, &sought);
     if (inode)
         inode->references++;
     (void)pthread_mutex_unlock(&table->lock);
@@ -406,7 +354,7 @@ static size_t find_by_segment(struct inode_table *table, enum inode_kind kind, c
     struct inode_key sought = {.kind = INODE_ARRAY, .segment = segment};
     size_t count = 0;
     (void)pthread_mutex_lock(&table->lock);
-    for (struct inode *inode = *bucket_of(table, &sought); inode && count < room;
+    for (struct inode *inode = *inode_bucket(table, &sought); inode && count < room;
          inode = inode->next) {
         if (inode->kind != kind || strcmp(segment_of(inode), segment) != 0)
             continue;
@@ -451,10 +399,10 @@ void inode_hold(struct inode_table *table, struct inode *inode)
     (void)pthread_mutex_unlock(&table->lock);
 }
 
-static void take_out(struct inode_table *table, struct inode *inode)
+void inode_take_out(struct inode_table *table, struct inode *inode)
 {
     struct inode_key key = key_of(inode);
-    struct inode **link = bucket_of(table, &key);
+    struct inode **link = inode_bucket(table, &key);
     while (*link != inode)
         link = &(*link)->next;
     *link = inode->next;
@@ -468,10 +416,10 @@ void inode_drop(struct inode_table *table, struct inode *inode, uint64_t referen
         inode->references -= references < inode->references ? references : inode->references;
         if (inode->references > 0)
             break;
-        take_out(table, inode);
+        inode_take_out(table, inode);
         table->count--;
         if (inode->kind == INODE_DIRECTORY)
-            forget_moved(table, inode_directory(inode));
+            inode_forget_moved(table, inode_directory(inode));
         struct inode *parent = inode->parent;
         inode->next = gone;
         gone = inode;
@@ -490,163 +438,10 @@ void inode_retire(struct inode_table *table, struct inode *parent, struct cshm_t
 {
     struct inode_key sought = {.kind = INODE_DIRECTORY, .parent = parent, .key = key};
     (void)pthread_mutex_lock(&table->lock);
-    struct inode *inode = find(table, &sought);
+    struct inode *inode = inode_seek(table, &sought);
     if (inode)
         inode->retired = true;
     (void)pthread_mutex_unlock(&table->lock);
-}
-
-/* --- Moving -------------------------------------------------------------------------------------
- */
-
-struct arrival {
-    char *key;          /* to be its; then the one it had, or NULL */
-    struct inode *left; /* the parent it had */
-};
-
-/* Takes `*copy` for a key and gives back what is to be freed of the old one. */
-static char *swap_key(struct inode *inode, char *copy, size_t length)
-{
-    bool is_array = inode->kind == INODE_ARRAY;
-    char **key = is_array ? &inode_array(inode)->key : &inode_directory(inode)->key;
-    char *own = is_array ? own_key(inode_array(inode)) : inode_directory(inode)->own_key;
-    char *old = *key == own ? NULL : *key;
-    *key = copy;
-    inode->key_length = (uint32_t)length;
-    return old;
-}
-
-static void arrive(struct inode_table *table, const struct inode_movement *move,
-                   struct arrival *arrival)
-{
-    struct inode *inode = move->inode;
-    struct inode_key sought = {.kind = inode->kind, .parent = move->parent, .key = move->key};
-    struct inode *there = inode->kind == INODE_DIRECTORY ? find(table, &sought) : NULL;
-    if (there)
-        there->retired = true;
-    arrival->key = swap_key(inode, arrival->key, move->key.length);
-    arrival->left = inode->parent;
-    inode->parent = move->parent;
-    inode->parent->references++;
-    put_in(table, inode);
-    if (inode->kind == INODE_DIRECTORY)
-        note_moved(table, inode_directory(inode));
-}
-
-static bool is_below(const struct inode *inode, const struct inode *above)
-{
-    while (inode && inode != above)
-        inode = inode->parent;
-    return inode != NULL;
-}
-
-/* All directories that came along are in its picture from now on. How many let go of `from`. */
-static size_t change_pictures(struct inode_table *table, const struct inode *moved,
-                              const struct picture *from, struct picture *to)
-{
-    size_t count = 0;
-    for (size_t i = 0; from != to && i < table->bucket_count; i++) {
-        for (struct inode *inode = table->buckets[i]; inode; inode = inode->next) {
-            struct inode_directory *directory = inode_directory(inode);
-            if (inode->kind != INODE_DIRECTORY || directory->picture != from ||
-                !is_below(inode, moved))
-                continue;
-            picture_hold(to);
-            directory->picture = to;
-            atomic_store(&directory->seen, 0);
-            count++;
-        }
-    }
-    return count;
-}
-
-/* With two that change places, the second may be below where the first was: pictures come last. */
-static void move_all(struct inode_table *table, const struct inode_movement *moves, size_t count,
-                     struct arrival *arrivals)
-{
-    struct picture *left[2] = {NULL};
-    size_t let_go[2] = {0};
-    (void)pthread_mutex_lock(&table->lock);
-    for (size_t i = 0; i < count; i++)
-        take_out(table, moves[i].inode);
-    for (size_t i = 0; i < count; i++)
-        arrive(table, &moves[i], &arrivals[i]);
-    for (size_t i = 0; i < count; i++) {
-        if (moves[i].inode->kind != INODE_DIRECTORY)
-            continue;
-        left[i] = inode_directory(moves[i].inode)->picture;
-        let_go[i] = change_pictures(table, moves[i].inode, left[i], moves[i].picture);
-    }
-    (void)pthread_mutex_unlock(&table->lock);
-    for (size_t i = 0; i < count; i++)
-        for (; let_go[i] > 0; let_go[i]--)
-            picture_put(left[i]);
-}
-
-int inode_move(struct inode_table *table, const struct inode_movement *moves, size_t count)
-{
-    struct arrival arrivals[2] = {{0}};
-    int result = count <= 2 ? 0 : -EINVAL;
-    for (size_t i = 0; i < count && result == 0; i++)
-        if (!(arrivals[i].key = copy_key(moves[i].key)))
-            result = -ENOMEM;
-    if (result == 0)
-        move_all(table, moves, count, arrivals);
-    for (size_t i = 0; i < count && i < 2; i++) {
-        free(arrivals[i].key);
-        if (arrivals[i].left)
-            inode_drop(table, arrivals[i].left, 1);
-    }
-    return result;
-}
-
-void inode_give(struct inode_table *table, const char *segment, uid_t from, uid_t to)
-{
-    struct inode_key sought = {.kind = INODE_ARRAY, .segment = segment};
-    (void)pthread_mutex_lock(&table->lock);
-    for (struct inode *inode = *bucket_of(table, &sought); inode; inode = inode->next)
-        if (inode->kind == INODE_ARRAY && inode_array(inode)->owner == from &&
-            strcmp(inode_array(inode)->segment, segment) == 0)
-            inode_array(inode)->owner = to;
-    (void)pthread_mutex_unlock(&table->lock);
-}
-
-struct picture *inode_hold_picture(struct inode_table *table, const struct inode *directory)
-{
-    (void)pthread_mutex_lock(&table->lock);
-    struct picture *picture = ((const struct inode_directory *)directory)->picture;
-    picture_hold(picture);
-    (void)pthread_mutex_unlock(&table->lock);
-    return picture;
-}
-
-bool inode_same_project(struct inode_table *table, const struct inode *a, const struct inode *b)
-{
-    (void)pthread_mutex_lock(&table->lock);
-    bool same = ((const struct inode_directory *)a)->picture ==
-                ((const struct inode_directory *)b)->picture;
-    (void)pthread_mutex_unlock(&table->lock);
-    return same;
-}
-
-bool inode_is_in(struct inode_table *table, const struct inode *directory,
-                 const struct picture *picture)
-{
-    (void)pthread_mutex_lock(&table->lock);
-    bool is_in = ((const struct inode_directory *)directory)->picture == picture;
-    (void)pthread_mutex_unlock(&table->lock);
-    return is_in;
-}
-
-uint64_t inode_number_directory(struct inode_table *table, struct inode *parent,
-                                struct cshm_text key)
-{
-    struct inode_key sought = {.kind = INODE_DIRECTORY, .parent = parent, .key = key};
-    (void)pthread_mutex_lock(&table->lock);
-    const struct inode *known = find(table, &sought);
-    uint64_t number = known ? inode_number(known) : new_number(table, parent, key);
-    (void)pthread_mutex_unlock(&table->lock);
-    return number;
 }
 
 struct inode *inode_hold_parent(struct inode_table *table, const struct inode *inode)

@@ -259,6 +259,19 @@ static int make_target(struct move *move)
     return result == -EEXIST ? 0 : result;
 }
 
+/* If nothing has come into it meanwhile. */
+static void unmake_target(const struct move *move)
+{
+    struct picture *picture = picture_get(&move->daemon->pictures, move->to.name);
+    struct cshm_error error = {0};
+    if (picture && picture_write(picture) == 0) {
+        if (!picture->project.damaged)
+            (void)picture_remove_project(picture, &error);
+        picture_write_end(picture);
+    }
+    picture_put(picture);
+}
+
 int move_run(struct move *move)
 {
     bool to_top = move_is_of_project(&move->to);
@@ -274,6 +287,6 @@ int move_run(struct move *move)
     for (int attempt = 0; attempt < CHANGE_ATTEMPTS && result == -ESTALE; attempt++)
         result = run_once(move);
     if (result < 0 && move->made)
-        (void)cshm_project_remove(move->daemon->store, move->to.name, NULL);
+        unmake_target(move);
     return result;
 }

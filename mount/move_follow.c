@@ -12,8 +12,7 @@ enum { INODES_OF_SEGMENT = 8 };
 
 static struct cshm_text key_of(const struct move_side *side)
 {
-    return move_is_of_project(side) ? cshm_text(side->name)
-                                    : side->path.keys[side->path.depth - 1];
+    return move_is_of_project(side) ? cshm_text(side->name) : side->path.keys[side->path.depth - 1];
 }
 
 static struct inode *find_directory(const struct move *move, const struct move_side *side)
@@ -78,8 +77,8 @@ static bool prepare(const struct move *move, const struct move_side *from,
                     const struct move_side *to, struct inode_movement *out)
 {
     *out = (struct inode_movement){
-        .inode = from->type == CSHM_NODE_GROUP ? find_directory(move, from)
-                                               : find_array(move, from),
+        .inode =
+            from->type == CSHM_NODE_GROUP ? find_directory(move, from) : find_array(move, from),
         .parent = to->directory,
         .key = key_of(to),
         .picture = to->picture,

@@ -71,8 +71,7 @@ int move_examine(struct move *move)
         entries_of(from->picture, from->node, &move->looks);
     if (move_is_exchange(move) && one_top)
         return -EINVAL;
-    if (from->picture == move->to.picture && move->to.group &&
-        is_above(from->node, move->to.group))
+    if (from->picture == move->to.picture && move->to.group && is_above(from->node, move->to.group))
         return -EINVAL;
     int result = examine_names(move);
     if (result == 0)
@@ -88,8 +87,8 @@ static int check_array(const struct move *move, const struct picture *picture,
 {
     struct stat st = {.st_uid = (uid_t)-1};
     const char *reason;
-    enum cshm_array_state state = cshm_project_inspect(move->daemon->store, &picture->project,
-                                                       array, &st, &reason);
+    enum cshm_array_state state =
+        cshm_project_inspect(move->daemon->store, &picture->project, array, &st, &reason);
     uid_t mover = fuse_req_ctx(move->request)->uid;
     return state == CSHM_ARRAY_MISSING || st.st_uid == to || st.st_uid == mover ? 0 : -EPERM;
 }
@@ -155,8 +154,7 @@ int move_take_over(const struct move *move, struct cshm_tree *scratch, struct cs
     int result = cshm_tree_add(scratch, &scratch->root, there->key, CSHM_NODE_BARE, &said);
     if (result == 0)
         result = cshm_tree_say(scratch, said, there);
-    struct cshm_description *described =
-        result == 0 ? cshm_tree_describe(scratch, said) : NULL;
+    struct cshm_description *described = result == 0 ? cshm_tree_describe(scratch, said) : NULL;
     if (result == 0 && !described)
         result = -ENOMEM;
     if (result < 0)

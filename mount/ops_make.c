@@ -100,8 +100,7 @@ static int make_project(struct daemon *daemon, fuse_req_t request, const char *n
                                    is_root ? who->gid : getegid(), mode & 0666, &error);
     if (result < 0 && result != -EEXIST && error.text[0])
         log_line(LOG_ERR, "project %s: %s", name, error.text);
-    return result < 0 ? result
-                      : ops_resolve(daemon, request, &daemon->inodes.root, name, entry);
+    return result < 0 ? result : ops_resolve(daemon, request, &daemon->inodes.root, name, entry);
 }
 
 static int make_directory(struct daemon *daemon, fuse_req_t request, fuse_ino_t parent,

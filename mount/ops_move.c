@@ -17,33 +17,20 @@ static struct cshm_text stem_of(const char *name, const char *suffix)
     return (struct cshm_text){name, strlen(name) - strlen(suffix)};
 }
 
-/* Whether it is there by that name, no ghost. */
-static bool is_there(struct daemon *daemon, struct inode *directory, const char *name)
+/* What is there by that name, no ghost; and whether it is bytes that nobody has declared. */
+static enum entry_kind look(struct daemon *daemon, struct inode *directory, const char *name,
+                            bool *undeclared)
 {
     struct sight sight;
     struct entry entry;
+    *undeclared = false;
     if (sight_begin(daemon, directory, &sight) < 0)
-        return false;
+        return ENTRY_NONE;
     entry_find(sight.picture, sight.node, name, &entry);
+    if (entry.kind == ENTRY_DATA)
+        *undeclared = entry.node->described->undeclared;
     sight_end(&sight);
-    return entry.kind != ENTRY_NONE;
-}
-
-/* Whether it is bytes that nobody has declared: such a file may be what is to be written. */
-static int check_is_text(struct daemon *daemon, struct inode *directory, const char *name)
-{
-    struct sight sight;
-    struct entry entry;
-    int result = sight_begin(daemon, directory, &sight);
-    if (result < 0)
-        return result;
-    entry_find(sight.picture, sight.node, name, &entry);
-    if (entry.kind == ENTRY_NONE)
-        result = -ENOENT;
-    else if (entry.kind != ENTRY_DATA || !entry.node->described->undeclared)
-        result = -EINVAL;
-    sight_end(&sight);
-    return result;
+    return entry.kind;
 }
 
 /*
@@ -57,7 +44,9 @@ static int rename_sidecar(struct move *move)
     const struct move_side *to = &move->to;
     if (to->directory->kind == INODE_ROOT)
         return -EPERM;
-    if (entries_names_sidecar(to->name) && !is_there(daemon, from->directory, from->name) &&
+    bool undeclared;
+    if (entries_names_sidecar(to->name) &&
+        look(daemon, from->directory, from->name, &undeclared) == ENTRY_NONE &&
         ghost_follow(&daemon->ghosts, from->directory, stem_of(from->name, ENTRIES_META),
                      fuse_req_ctx(move->request)->pid, to->directory,
                      stem_of(to->name, ENTRIES_META))) {
@@ -75,9 +64,11 @@ static int rename_onto_form(struct move *move)
     const struct move_side *to = &move->to;
     if (from->directory->kind == INODE_ROOT)
         return -EINVAL;
-    int result = check_is_text(move->daemon, from->directory, from->name);
-    if (result < 0)
-        return result;
+    bool undeclared;
+    if (look(move->daemon, from->directory, from->name, &undeclared) == ENTRY_NONE)
+        return -ENOENT;
+    if (!undeclared) /* what is declared is no text of anything */
+        return -EINVAL;
     return (entries_names_sidecar(to->name) ? sidecar_take : npy_take)(
         move->daemon, move->request, from->directory, from->name, to->directory, to->name,
         move->flags);

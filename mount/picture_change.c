@@ -233,8 +233,7 @@ static int fold_shown(struct picture *picture, struct cshm_error *error)
 {
     if (!picture->shown || picture->project.journal_bytes == 0)
         return 0;
-    int result =
-        cshm_project_fold(picture->all->store, picture->name, &picture->project, error);
+    int result = cshm_project_fold(picture->all->store, picture->name, &picture->project, error);
     settle(picture, result);
     return result;
 }

@@ -229,3 +229,32 @@ def test_a_link_between_projects_of_different_owners_is_refused(mount, owned):
     assert error_of(link) == "EPERM"
     assert error_of(users.stranger.run, link) == "EPERM"
     assert not os.path.lexists(mount / "other/new")
+
+
+CLEANING = {
+    "rm -r p": "rm -r p",
+    "rm p/*": "rm -f p/b/deep/* && rmdir p/b/deep && rm p/b/* && rmdir p/b && rm p/* && rmdir p",
+    "find -delete": "find p -delete",
+    "rsync --delete": "mkdir ../nothing && rsync -r --delete ../nothing/ p/ && rmdir p ../nothing",
+}
+
+
+@pytest.mark.parametrize("way", CLEANING)
+def test_tools_that_empty_a_directory_end_well(mount, place, way):
+    """Also of what was made, linked and moved on the mount."""
+    with h5.writing(place.files / "f.h5") as file:
+        for key in ("x", "y", "z", "b/x", "b/deep/x"):
+            file[key] = np.arange(5)
+    place.load("p", place.files / "f.h5").succeeded()
+    mount.eventually(lambda: (mount / "p/b/deep/x").exists(), "the project")
+    os.mkdir(mount / "q")
+    os.rename(mount / "p/x", mount / "q/x")
+    os.rename(mount / "q/x", mount / "p/moved")
+    os.link(mount / "p/y", mount / "p/b/linked", follow_symlinks=False)
+    os.rmdir(mount / "q")
+    if "rsync" in CLEANING[way]:
+        if tools.run("rsync", "--version").returncode != 0:
+            pytest.skip("no rsync")
+    tools.shell(CLEANING[way].replace("../nothing", os.fspath(place.files / "nothing")), mount.path)
+    assert not (mount / "p").exists()
+    place.assert_nothing_published()

@@ -5,11 +5,14 @@ import ctypes
 import errno
 import os
 import shutil
+import threading
+import time
 
 import numpy as np
 import pytest
 
 from support import h5, mounting, tools
+from support.waiting import wait_until
 
 NOREPLACE, EXCHANGE, WHITEOUT = 1, 2, 4
 libc = ctypes.CDLL(None, use_errno=True)
@@ -290,6 +293,35 @@ def test_undeclared_bytes_take_over_what_they_replace(mount, place, projects, ta
     place.assert_consistent()
 
 
+WAITING = """#~ [[node]]
+#~ path = ["w"]
+#~ dtype = "float64"
+#~ shape = [2, 3]
+#~ state = "waiting"
+#~ [node.attrs]
+#~ of = "w"
+"""
+
+
+def test_undeclared_bytes_become_what_a_sidecar_waits_for(mount, place):
+    """As rsync brings them: beside, then renamed. Nothing else comes by that name."""
+    if mount.symlinks:
+        pytest.skip("no files are made")
+    place.publish("p", {}, WAITING)
+    mount.eventually(lambda: (mount / "p/w.meta").exists(), "the sidecar")
+    assert error_of(os.mkdir, mount / "p/w") == "EEXIST"
+    os.mkdir(mount / "p/g")
+    assert error_of(os.rename, mount / "p/g", mount / "p/w") == "EEXIST"
+    (mount / "p/.w.AbC123").write_bytes(np.zeros((4, 3)).tobytes())
+    rename(mount / "p/.w.AbC123", mount / "p/w", NOREPLACE)
+    text = (mount / "p/w.meta").read_text()
+    assert "shape = [4, 3]" in text and 'of = "w"' in text and "waiting" not in text
+    mount.stop()
+    leaf = place.manifest("p").at("w")
+    assert (leaf["shape"], leaf["dtype"], leaf["attrs"]) == ([4, 3], "float64", {"of": "w"})
+    place.assert_consistent()
+
+
 def test_a_declared_array_brings_its_own(mount, projects):
     os.rename(mount / "p/g/z", mount / "q/x")
     assert 'of = "p/g/z"' in (mount / "q/x.meta").read_text()
@@ -371,3 +403,82 @@ def test_only_what_is_replaced_is_freed_and_not_if_it_has_another_name(mount, pl
     assert (mount / "q/other").read_bytes() == VALUES["p/y"].tobytes()
     os.rename(mount / "p/y", mount / "q/other")
     assert not kept.exists()
+
+
+def test_others_look_while_directories_move(mount, place, projects):
+    """Between projects, exchanged and renamed, by several at once; what is there in the end is whole."""
+    ends = time.monotonic() + 3
+    wrong = []
+    allowed = {errno.ENOENT, errno.ESTALE, errno.EEXIST, errno.ENOTEMPTY, errno.EINVAL, errno.ENOTDIR, errno.EISDIR}
+
+    def repeat(*steps):
+        while time.monotonic() < ends:
+            for step in steps:
+                try:
+                    step()
+                except OSError as error:
+                    if error.errno not in allowed:
+                        wrong.append(error)
+
+    move = lambda a, b, flags=0: lambda: rename(mount / a, mount / b, flags)  # noqa: E731
+    look = lambda: [os.listdir(d) for d, _, _ in os.walk(mount.path)]  # noqa: E731
+    work = [
+        (move("p/g", "q/h"), move("q/h", "p/g")),
+        (move("p/g", "q/g", EXCHANGE), move("p/x", "q/x", EXCHANGE)),
+        (move("p", "r"), move("r", "p")),
+        (move("p/y", "p/g/y"), move("p/g/y", "p/y"), move("q/g", "s"), move("s", "q/g")),
+        (look, lambda: open(mount / "p/g/z.meta", "rb").read(), lambda: os.stat(mount / "q/h/z")),
+        (look, lambda: os.stat(mount / "p/g"), lambda: os.stat(mount / "r/x.meta")),
+    ]
+    threads = [threading.Thread(target=repeat, args=steps) for steps in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    arrays = [item for item in tree(mount.path).values() if isinstance(item, bytes)]
+    assert sorted(arrays) == sorted(item.tobytes() for item in VALUES.values())
+    place.assert_consistent()
+
+
+# --- what it costs ------------------------------------------------------------------------------------------------------------
+
+
+def journals(place, project):
+    """Its lines; none when they are folded."""
+    path = place.registry / f".journal.{project}"
+    return path.read_bytes().splitlines() if path.exists() else []
+
+
+def written_by(pid):
+    with open(f"/proc/{pid}/io", encoding="ascii") as file:
+        return int(dict(line.split(": ") for line in file)["wchar"])
+
+
+@pytest.fixture
+def crowd(place, projects):
+    """Twenty thousand more names in p, of one segment."""
+    segment = place.manifest("p").at("x")["shm_name"]
+    leaf = f'shm_name = "{segment}"\nshm_private_name = "/{segment}"\nshape = [3, 2]\ndtype = "int64"\nattrs = {{}}\n'
+    with open(place.manifest_path("p"), "a", encoding="utf-8") as file:
+        file.writelines(f"[c.x{number:06d}]\n{leaf}" for number in range(20000))
+
+
+def test_in_a_large_project_each_move_is_one_line(crowd, place, unstarted):
+    mount = unstarted.start()
+    os.rename(mount / "p/x", mount / "p/v")  # whatever has to be done once
+    wait_until(lambda: not journals(place, "p"), "the journal to be folded", 20)
+    before = written_by(mount.process.pid)
+    os.rename(mount / "p/v", mount / "p/w")
+    os.link(mount / "p/w", mount / "p/g/w", follow_symlinks=False)
+    os.mkdir(mount / "p/new")
+    os.rename(mount / "p/new", mount / "p/empty")
+    rename(mount / "p/g", mount / "p/empty", EXCHANGE)
+    lines = journals(place, "p")
+    assert len(lines) == 5, lines
+    os.rename(mount / "p/y", mount / "q/new")
+    lines = journals(place, "p")
+    assert len(lines) == 6, lines
+    assert sum(len(line) for line in lines) < 3000
+    assert written_by(mount.process.pid) - before < 64 << 10
+    wait_until(lambda: not journals(place, "p"), "the journal to be folded", 20)

@@ -67,7 +67,7 @@ def test_random_operations_do_what_they_do_on_tmpfs(passthrough, place, kind):
     place.publish("p", arrays)
     mount.eventually((mount / "p").is_dir, "the project")
     if KINDS[kind]:
-        tools.shell("echo 'kept = true' >> p/x.meta", mount.path)
+        tools.shell("printf '\\n[attrs]\\nkept = true\\n' >> p/x.meta", mount.path)
     shadow.write_bytes(content)
     seed = f"{kind}/1"
     print(f"seed {seed}")

@@ -159,7 +159,7 @@ ON_ARRAYS = {
     "append to the sidecar": (opening(at("x.meta"), os.O_WRONLY | os.O_APPEND, b"# words\n"), writes),
     "read npy": (opening(at("x.npy"), os.O_RDONLY), reads),
     "write npy": (opening(at("x.npy"), CLEAR, npy()), writes),
-    "link within": (call(os.link, at("x"), at("y")), in_order(enters, changes, links)),
+    "link within": (call(os.link, at("x"), at("z")), in_order(enters, changes, links)),
     "stat": (call(os.stat, at("x")), enters),
 }  # fmt: skip
 IN_DIRECTORIES = {
@@ -402,7 +402,7 @@ REFUSED = {
     "a group onto one with content": ("p/empty", "p/full", errno.ENOTEMPTY),
     "a group into itself": ("p/full", "p/full/below", errno.EINVAL),
     "a project into itself": ("p", "p/full/below", errno.EINVAL),
-    "onto its own parent": ("p/full/f", "p/full", errno.EISDIR),
+    "onto its own parent": ("p/full/f", "p/full", errno.ENOTEMPTY),
     "a project onto one with content": ("q", "p", errno.ENOTEMPTY),
     "nothing": ("p/nothing", "p/z", errno.ENOENT),
     "into nothing": ("p/a", "p/nothing/z", errno.ENOENT),

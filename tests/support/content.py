@@ -4,6 +4,7 @@
 import pathlib
 
 from . import manifest
+from .waiting import wait_until
 
 PASSING = {"shm_name", "shm_private_name", "empty_rest"}  # of a leaf
 WITHOUT_LEAF = ("kind", "shape", "dtype", "encoding", "enum", "tag", "state", "attrs", "attr_types", "bytes_name")
@@ -11,6 +12,7 @@ WITHOUT_LEAF = ("kind", "shape", "dtype", "encoding", "enum", "tag", "state", "a
 
 def of_project(place, project):
     """{path: facts}, from the manifest and the segments themselves; dictionaries of texts, so that nan equals nan."""
+    wait_until(lambda: f".journal.{project}" not in place.in_registry(), "the manifest to have what the journal has")
     read = place.manifest(project)
     found = {path: _leaf(place, leaf) for path, leaf in read.leaves().items()}
     for path in _groups(read.tree, ()):

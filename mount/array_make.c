@@ -139,7 +139,7 @@ static int open_made(struct change *change, struct creation *creation)
                           .table = &change->daemon->inodes,
                           .directory = change->directory};
     creation->file->flags &= ~O_TRUNC; /* there is nothing in it */
-    return view_raw.open(change->daemon, creation->request, inode, &sight, creation->file);
+    return view_raw_open(change->daemon, creation->request, inode, &sight, creation->file);
 }
 
 static int make(struct change *change, struct creation *creation, const struct cshm_node *said)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "claim.h"
 #include "log.h"
 #include "store/segment.h"
 
@@ -62,6 +63,10 @@ static struct inode_use *begin_use(struct inode_array *array)
 static void end_unused(struct inode_array *array)
 {
     struct inode_use *use = array->use;
+    if (use && use->through == 0 && use->claimed) {
+        claim_drop(use->fd);
+        use->claimed = false;
+    }
     if (!use || use->opens > 0)
         return;
     if (use->fd >= 0)
@@ -81,7 +86,7 @@ static int register_once(struct daemon *daemon, fuse_req_t request, struct inode
     return result < 0 ? result : 0;
 }
 
-/* What cannot be kept is no matter until the name goes. */
+/* What cannot be kept is no matter until the name goes, or another daemon writes there, too. */
 static void keep_descriptor(struct daemon *daemon, struct inode_array *array)
 {
     struct inode_use *use = array->use;
@@ -92,25 +97,38 @@ static void keep_descriptor(struct daemon *daemon, struct inode_array *array)
         atomic_fetch_add(&kept, 1);
 }
 
-static void go_through(struct daemon *daemon, struct inode_array *array, bool writing)
+/* Before anybody writes: from now on nobody gives the array its byte. */
+static int claim(struct daemon *daemon, struct inode_array *array, const struct backing_wish *wish)
 {
-    array->use->through++;
-    if (writing) {
-        array->use->touched = true;
-        keep_descriptor(daemon, array);
-    }
+    struct inode_use *use = array->use;
+    struct stat st;
+    keep_descriptor(daemon, array);
+    if (use->fd < 0 || use->claimed)
+        return 0;
+    use->claimed = claim_share(use->fd);
+    if (wish->changing)
+        return 0;
+    if (!use->claimed)
+        return -EAGAIN;
+    if (fstat(use->fd, &st) < 0)
+        return -errno;
+    return (uint64_t)st.st_size == wish->length ? 0 : -EAGAIN;
 }
 
 static int open_registered(struct daemon *daemon, fuse_req_t request, struct inode_array *array,
                            const struct backing_wish *wish, struct fuse_file_info *file)
 {
     struct inode_use *use = array->use;
-    int result = register_once(daemon, request, array);
+    int result = wish->writing ? claim(daemon, array, wish) : 0;
+    if (result == 0)
+        result = register_once(daemon, request, array);
     if (result < 0)
         return result;
     bool beside = wish->empty && !wish->writing && use->through == 0;
     if (!beside)
-        go_through(daemon, array, wish->writing);
+        use->through++;
+    if (wish->writing)
+        use->touched = true;
     libfuse_backing_use(file, use->backing_id);
     file->direct_io = beside;
     use->opens++;

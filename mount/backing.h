@@ -15,7 +15,9 @@
  * others go through as well, and the byte is away.
  *
  * Our descriptor is closed as soon as it is registered, but of who writes one is kept: a file that
- * has lost its name meanwhile can still be resized.
+ * has lost its name meanwhile can still be resized, and other daemons on the same registry see the
+ * claim on it (claim.h). (Of who only reads they see nothing: where another one empties the array
+ * beside him, he sees its byte.)
  */
 #ifndef MOUNT_BACKING_H
 #define MOUNT_BACKING_H
@@ -25,13 +27,16 @@
 
 struct backing_wish {
     const struct stat *st; /* of the array now */
+    uint64_t length;       /* of its segment */
     bool empty;            /* nothing to be read */
     bool writing;
+    bool changing; /* by who has looked at the array with the segment claimed (claim.h) */
 };
 
 /*
  * Counts an open of the array and tells the kernel in `file` how. Whether it is through to the
- * segment: 1; beside it (only where it is empty): 0; or negative errno.
+ * segment: 1; beside it (only where it is empty): 0; or negative errno. -EAGAIN: to write, where
+ * the segment's length is another one by now or about to be; not if `changing`.
  */
 int backing_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
                  const struct backing_wish *wish, struct fuse_file_info *file);

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/names.h"
@@ -12,6 +14,12 @@
 #include "ops.h"
 #include "store/registry.h"
 #include "store/segment.h"
+
+enum {
+    PATIENT_ATTEMPTS = 4, /* without waiting */
+    NANOSECONDS_FIRST = 500 * 1000,
+    NANOSECONDS_LATER = 4 * 1000 * 1000,
+};
 
 /* --- Running ------------------------------------------------------------------------------------
  */
@@ -51,12 +59,25 @@ int change_run(struct daemon *daemon, fuse_req_t request, struct inode *director
     return change_run_for(daemon, fuse_req_ctx(request), directory, function, context);
 }
 
+bool change_again(int attempts, int result)
+{
+    if (attempts >= CHANGE_ATTEMPTS || result != -ESTALE)
+        return false;
+    if (attempts >= PATIENT_ATTEMPTS) {
+        long most = attempts < 2 * PATIENT_ATTEMPTS ? NANOSECONDS_FIRST : NANOSECONDS_LATER;
+        unsigned random = 0;
+        (void)!getrandom(&random, sizeof random, GRND_NONBLOCK);
+        (void)nanosleep(&(struct timespec){.tv_nsec = (long)(random % (unsigned)most)}, NULL);
+    }
+    return true;
+}
+
 int change_run_for(struct daemon *daemon, const struct fuse_ctx *who, struct inode *directory,
                    change_function *function, void *context)
 {
     struct change change = {.daemon = daemon, .who = who, .directory = directory};
     int result = -ESTALE;
-    for (int attempt = 0; attempt < CHANGE_ATTEMPTS && result == -ESTALE; attempt++)
+    for (int attempts = 0; change_again(attempts, result); attempts++)
         result = run_once(&change, function, context);
     return result;
 }

@@ -16,7 +16,14 @@
 #include "sight.h"
 
 /* How often one begins again. */
-enum { CHANGE_ATTEMPTS = 8 };
+enum { CHANGE_ATTEMPTS = 40 };
+
+/*
+ * Whether to begin again after so many attempts that ended with `result`: another daemon's or
+ * command's changes came first (-ESTALE). After some it waits for a moment, of a few milliseconds
+ * at most, so that two who are always equally fast do not keep each other from it. Under no lock.
+ */
+bool change_again(int attempts, int result);
 
 struct change {
     struct daemon *daemon;

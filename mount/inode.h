@@ -90,6 +90,7 @@ struct inode_use {
     unsigned opens;
     unsigned through; /* of them: whose bytes are the segment's own */
     int fd;           /* of the segment, once it was opened for writing; or -1 */
+    bool claimed;     /* with `fd` (claim.h), until nobody is through */
     bool touched;     /* it was, or was emptied: its size has to be looked at in the end */
     struct stat last; /* as of the last open, for descriptors that outlive the name */
 };

@@ -284,7 +284,7 @@ int move_run(struct move *move)
     if (result < 0)
         return result;
     result = -ESTALE;
-    for (int attempt = 0; attempt < CHANGE_ATTEMPTS && result == -ESTALE; attempt++)
+    for (int attempts = 0; change_again(attempts, result); attempts++)
         result = run_once(move);
     if (result < 0 && move->made)
         unmake_target(move);

@@ -134,7 +134,7 @@ static int remove_project(struct daemon *daemon, fuse_req_t request, const char 
     int result = -ESTALE;
     if (cshm_project_name_check(name) < 0)
         return -ENOENT;
-    for (int attempt = 0; attempt < CHANGE_ATTEMPTS && result == -ESTALE; attempt++)
+    for (int attempts = 0; change_again(attempts, result); attempts++)
         result = try_remove_project(daemon, request, name);
     return result;
 }

@@ -6,15 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "backing.h"
 #include "base/scope.h"
+#include "claim.h"
 #include "leaves.h"
 #include "model/fit.h"
 #include "reserve.h"
 #include "store/segment.h"
 #include "view.h"
+
+enum { CLAIM_MILLISECONDS = 100 };
 
 struct sizing {
     struct inode *inode;
@@ -24,6 +28,7 @@ struct sizing {
     bool grow_only;              /* by fallocate(2), which has reserved its part */
     struct fuse_file_info *file; /* of sizing_open() */
     int fd;                      /* of the segment, O_RDWR */
+    bool alone;                  /* has claimed it: no other daemon has a writer there */
     bool is_gone;                /* no array of the project has the segment */
 };
 
@@ -81,6 +86,12 @@ static struct cshm_node *look(const struct change *change, struct sizing *sizing
     return *result == 0 ? node : NULL;
 }
 
+/* Whether somebody is through to the segment, of whatever daemon. */
+static bool is_held(const struct sizing *sizing)
+{
+    return !sizing->alone || backing_is_through(sizing->inode);
+}
+
 /* The array's own sidecar: who has waited for this may look at it next. */
 static void tell_sidecar(struct daemon *daemon, struct inode *inode)
 {
@@ -110,7 +121,7 @@ static int give_filler_back(struct change *change, const struct sizing *sizing,
 {
     int result = leaves_follow(change, sizing->inode, 0, false);
     const struct cshm_node *node = leaves_first(change->picture, sizing->inode);
-    if (result == 0 && node && st->st_size == 0)
+    if (result == 0 && node) /* (never shortens it) */
         result = set_length_quietly(sizing->fd, st, (off_t)cshm_fit_segment(node->described, 0));
     return result;
 }
@@ -123,13 +134,14 @@ static int follow_locked(struct change *change, void *context)
     const struct cshm_node *node = look(change, sizing, &st, &result);
     if (!node)
         return result;
-    bool through =
-        sizing->last ? backing_pass_on(sizing->inode) : backing_is_through(sizing->inode);
+    bool held = is_held(sizing);
+    if (sizing->last)
+        (void)backing_pass_on(sizing->inode);
     if (leaves_have_filler(node, &st))
         return 0;
-    if (sizing->last && !through && st.st_size == 0)
+    if (sizing->last && !held && st.st_size == 0)
         return give_filler_back(change, sizing, &st);
-    return leaves_follow(change, sizing->inode, (uint64_t)st.st_size, through);
+    return leaves_follow(change, sizing->inode, (uint64_t)st.st_size, held);
 }
 
 /* Whether there is nothing to do, without keeping anybody from reading. */
@@ -154,7 +166,8 @@ int sizing_follow(struct daemon *daemon, fuse_req_t request, struct inode *inode
     int result = backing_segment(daemon, inode, true, &fd);
     if (result < 0)
         return result == -ESTALE ? 0 : result;
-    struct sizing sizing = {.inode = inode, .request = request, .last = last, .fd = fd};
+    struct sizing sizing = {
+        .inode = inode, .request = request, .last = last, .fd = fd, .alone = claim_alone(fd)};
     result = run(daemon, &sizing, follow_locked);
     tell_sidecar(daemon, inode);
     return result;
@@ -170,15 +183,14 @@ static int set_length(int fd, uint64_t length)
 
 static int shrink_locked(struct change *change, struct sizing *sizing)
 {
-    bool through = backing_is_through(sizing->inode);
-    int result = leaves_follow(change, sizing->inode, sizing->size, through);
+    bool held = is_held(sizing);
+    int result = leaves_follow(change, sizing->inode, sizing->size, held);
     const struct cshm_node *node = leaves_first(change->picture, sizing->inode);
     if (result < 0)
         return result;
     backing_touch(sizing->inode);
-    return set_length(sizing->fd, through || !node
-                                      ? sizing->size
-                                      : cshm_fit_segment(node->described, sizing->size));
+    return set_length(sizing->fd, held || !node ? sizing->size
+                                                : cshm_fit_segment(node->described, sizing->size));
 }
 
 /* The memory is reserved already. */
@@ -190,8 +202,7 @@ static int grow_locked(struct change *change, struct sizing *sizing, const struc
         result = cshm_segment_reserve(sizing->fd, filled ? 0 : sizing->size - 1,
                                       filled ? sizing->size : 1);
     if (result == 0)
-        result =
-            leaves_follow(change, sizing->inode, sizing->size, backing_is_through(sizing->inode));
+        result = leaves_follow(change, sizing->inode, sizing->size, is_held(sizing));
     if (result < 0)
         (void)set_length(sizing->fd, (uint64_t)before->st_size);
     return result;
@@ -211,7 +222,7 @@ static int resize_locked(struct change *change, void *context)
     if (sizing->size < length && !sizing->grow_only)
         return shrink_locked(change, sizing);
     return leaves_follow(change, sizing->inode, length,
-                         backing_is_through(sizing->inode) && !leaves_have_filler(node, &st));
+                         is_held(sizing) && !leaves_have_filler(node, &st));
 }
 
 /* Of a file without a name there is nothing to be written down. */
@@ -252,6 +263,7 @@ static int resize(struct daemon *daemon, struct sizing *sizing)
     int result = grows ? reserve_part(daemon->store, sizing->fd, length, sizing->size - length) : 0;
     if (result < 0)
         return result;
+    sizing->alone = claim_alone(sizing->fd);
     result = run(daemon, sizing, resize_locked);
     if (result == 0 && sizing->is_gone)
         result = resize_gone(sizing->fd, sizing->size, sizing->grow_only);
@@ -318,8 +330,10 @@ static int open_now(struct change *change, struct sizing *sizing, struct cshm_no
     if (!sight.looks.data)
         return -ESTALE;
     sizing->file->flags &= ~O_TRUNC; /* that is done */
+    if (sizing->alone && claim_share(sizing->fd))
+        sizing->alone = false;
     int result =
-        view_raw.open(change->daemon, sizing->request, sizing->inode, &sight, sizing->file);
+        view_raw_open(change->daemon, sizing->request, sizing->inode, &sight, sizing->file);
     if (result == 0)
         backing_touch(sizing->inode);
     return result;
@@ -341,9 +355,26 @@ static int open_locked(struct change *change, void *context)
     node = leaves_first(change->picture, sizing->inode);
     result = node ? open_now(change, sizing, node) : -ESTALE;
     /* It failed, or was emptied by who only reads. */
-    if (!backing_is_through(sizing->inode) && fstat(sizing->fd, &st) == 0 && st.st_size == 0)
+    if (!backing_is_through(sizing->inode) && claim_alone(sizing->fd) &&
+        fstat(sizing->fd, &st) == 0 && st.st_size == 0)
         (void)give_filler_back(change, sizing, &st);
     return result;
+}
+
+/*
+ * Alone, or with others who are through already. Else the byte is coming back this moment, which
+ * does not take long (and by whom it does not wait for us).
+ */
+static bool claim_to_open(int fd)
+{
+    for (int i = 0; i < CLAIM_MILLISECONDS; i++) {
+        if (claim_alone(fd))
+            return true;
+        if (claim_share(fd))
+            return false;
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000 * 1000}, NULL);
+    }
+    return false;
 }
 
 int sizing_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
@@ -355,7 +386,8 @@ int sizing_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
         cshm_segment_open(daemon->store, array->segment, array->owner, O_RDWR, array->number, &fd);
     if (result < 0)
         return result;
-    struct sizing sizing = {.inode = inode, .request = request, .file = file, .fd = fd};
+    struct sizing sizing = {
+        .inode = inode, .request = request, .file = file, .fd = fd, .alone = claim_to_open(fd)};
     result = run(daemon, &sizing, open_locked);
     tell_sidecar(daemon, inode);
     return result == 0 && sizing.is_gone ? -ESTALE : result;

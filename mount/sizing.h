@@ -8,7 +8,8 @@
  *
  * An empty array's segment has a byte that is not the array's. While anybody is through to the
  * segment (backing.h) that byte is away, and the manifest says so (empty_rest), so that one written
- * there is never taken for it, whenever the daemon dies.
+ * there is never taken for it, whenever the daemon dies. It comes and goes with the segment claimed
+ * (claim.h), so that other daemons' writers are not taken by surprise.
  *
  * None of these is called under a lock.
  */

@@ -77,6 +77,13 @@ extern const struct view view_raw;     /* an array's bytes */
 extern const struct view view_sidecar; /* what is known of it, as text */
 extern const struct view view_npy;     /* both as a .npy file */
 
+/*
+ * Opens an array that was made, emptied or looked at by the caller for that, under the lock for a
+ * change and with the segment claimed (claim.h). 0 or negative errno.
+ */
+int view_raw_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                  const struct sight *sight, struct fuse_file_info *file);
+
 /* A number for what the header of an array's .npy view says. */
 uint64_t view_npy_version(const struct cshm_node *array);
 

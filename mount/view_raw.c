@@ -84,18 +84,18 @@ static struct beside *beside_of(const struct fuse_file_info *file)
     return file->fh == HANDLE_THROUGH ? NULL : (struct beside *)(uintptr_t)file->fh;
 }
 
-static int raw_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
-                    const struct sight *sight, struct fuse_file_info *file)
+static int open_as(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                   const struct sight *sight, struct fuse_file_info *file, bool changing)
 {
-    if (has_to_change(sight, file))
-        return 1;
     struct stat st;
     int result = sight_attributes(daemon, inode, sight, &st);
     if (result < 0)
         return result;
     struct backing_wish wish = {.st = &st,
+                                .length = (uint64_t)sight->looks.segment.st_size,
                                 .empty = entries_size(sight->node, &sight->looks.segment) == 0,
-                                .writing = !is_reading(file)};
+                                .writing = !is_reading(file),
+                                .changing = changing};
     struct beside *beside = NULL;
     if (wish.empty && !wish.writing && !(beside = make_beside(daemon, inode)))
         return -ENOMEM;
@@ -105,6 +105,21 @@ static int raw_open(struct daemon *daemon, fuse_req_t request, struct inode *ino
     if (beside && result != 0)
         handle_end(&daemon->handles, &beside->handle);
     return result < 0 ? result : 0;
+}
+
+static int raw_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                    const struct sight *sight, struct fuse_file_info *file)
+{
+    if (has_to_change(sight, file))
+        return 1;
+    int result = open_as(daemon, request, inode, sight, file, false);
+    return result == -EAGAIN ? 1 : result;
+}
+
+int view_raw_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                  const struct sight *sight, struct fuse_file_info *file)
+{
+    return open_as(daemon, request, inode, sight, file, true);
 }
 
 /* The length as it is shown now; of what is no more 0. */

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""Two daemons on one registry: what is written through one of them is not touched by the other."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from support import mounting
+from support.arrays import declare, eventually_said
+from support.waiting import wait_until
+
+
+@pytest.fixture
+def both(raw_files, unstarted, place, access, sample):
+    """The project p in two mounts, with an array of eight bytes and two empty ones."""
+    declare(place, "p", full=("uint8", [8], b"12345678"), empty=("uint8", [0], b"?"), other=("uint8", [0], b"?"))
+    unstarted.start()
+    second = mounting.Mount(place, access)
+    second.path = place.base / "second"
+    second.path.mkdir()
+    second.log = place.base / "second.log"
+    second.log.touch()
+    try:
+        second.start()
+        yield unstarted / "p", second / "p"
+        second.stop()
+        unstarted.stop()
+    finally:
+        second.finish()
+
+
+def appending(path):
+    return os.open(path, os.O_WRONLY | os.O_APPEND)
+
+
+def close_and_be_seen(fd, directory, place):
+    """Until the daemon has seen it closed: it sees another one closed after it."""
+    other = appending(directory / "other")
+    os.close(fd)
+    wait_until(lambda: place.segment("p", "other").stat().st_size == 0, "the other's open")
+    os.close(other)
+    wait_until(lambda: place.segment("p", "other").stat().st_size == 1, "the other's byte")
+
+
+def test_the_byte_of_an_empty_array_does_not_come_back_under_anothers_writer(both, place):
+    one, two = both
+    first, second = appending(one / "empty"), appending(two / "empty")
+    close_and_be_seen(first, one, place)
+    os.write(second, b"z")
+    os.close(second)
+    assert [(top / "empty").read_bytes() for top in both] == [b"z"] * 2
+    eventually_said(place, "p", ("empty",), shape=[1])
+
+
+def test_the_byte_of_an_empty_array_comes_back_after_the_last_of_all_writers(both, place):
+    one, two = both
+    segment = place.segment("p", "empty")
+    first, second = appending(one / "empty"), appending(two / "empty")
+    close_and_be_seen(first, one, place)
+    assert segment.stat().st_size == 0
+    assert [(top / "empty").read_bytes() for top in both] == [b""] * 2
+    os.close(second)
+    wait_until(lambda: segment.stat().st_size == 1, "the byte")
+    assert [(top / "empty").read_bytes() for top in both] == [b""] * 2
+    wait_until(lambda: "rest" not in place.manifest("p").at("empty"), "the manifest", 5)
+
+
+@pytest.mark.parametrize("how", ["truncate", "ftruncate", "O_TRUNC"])
+def test_what_is_emptied_under_anothers_writer_gets_no_byte_that_is_not_written(both, place, how):
+    one, two = both
+    writer = appending(two / "full")
+    if how == "truncate":
+        os.truncate(one / "full", 0)
+    elif how == "ftruncate":
+        with open(one / "full", "r+b") as file:
+            file.truncate(0)
+    else:
+        os.close(os.open(one / "full", os.O_RDONLY | os.O_TRUNC))
+    close_and_be_seen(appending(one / "empty"), one, place)
+    os.write(writer, b"z")
+    os.close(writer)
+    assert [(top / "full").read_bytes() for top in both] == [b"z"] * 2
+    eventually_said(place, "p", ("full",), shape=[1])
+
+
+APPEND_ONE_EACH = """
+import os, sys
+for number in range(int(sys.argv[2])):
+    path = os.path.join(sys.argv[1], f"e{number}")
+    for flags in (os.O_RDWR, os.O_WRONLY | os.O_APPEND, os.O_WRONLY):
+        fd = os.open(path, flags)
+        if flags & os.O_APPEND:
+            os.write(fd, b"1")
+        os.close(fd)
+"""
+
+
+def test_many_who_open_and_append_through_both_lose_and_find_nothing(both, place):
+    count = 40
+    for number in range(count):
+        (both[number % 2] / f"e{number}").touch()
+    words = [sys.executable, "-c", APPEND_ONE_EACH]
+    running = [
+        subprocess.Popen([*words, top, str(count)], stderr=subprocess.PIPE, text=True) for top in [*both, *both]
+    ]
+    assert [process.communicate(timeout=100)[1] for process in running] == [""] * 4
+    for number in range(count):
+        assert [(top / f"e{number}").read_bytes() for top in both] == [b"1111"] * 2, number

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/scope.h"
@@ -16,7 +15,7 @@
  * A lock for some of the inodes: registering is a few microseconds and must not be done twice.
  * Taken under a picture's lock; nothing is taken inside.
  */
-enum { LOCKS = 64, KEPT_MOST = 4096, ARRIVING_NANOSECONDS = 100 * 1000 * 1000 };
+enum { LOCKS = 64, KEPT_MOST = 4096 };
 static pthread_mutex_t locks[LOCKS] = {[0 ... LOCKS - 1] = PTHREAD_MUTEX_INITIALIZER};
 
 static pthread_mutex_t *lock_of(const struct inode *inode)
@@ -93,27 +92,30 @@ static void keep_descriptor(struct daemon *daemon, struct inode_array *array)
         atomic_fetch_add(&kept, 1);
 }
 
-static int open_through(struct daemon *daemon, fuse_req_t request, struct inode_array *array,
-                        const struct backing_wish *wish, struct fuse_file_info *file)
+static void go_through(struct daemon *daemon, struct inode_array *array, bool writing)
 {
-    int result = register_once(daemon, request, array);
-    if (result < 0)
-        return result;
     array->use->through++;
-    libfuse_backing_use(file, array->use->backing_id);
-    if (wish->writing) {
+    if (writing) {
         array->use->touched = true;
         keep_descriptor(daemon, array);
     }
-    return 1;
 }
 
-static int open_beside(struct inode_array *array, struct fuse_file_info *file)
+static int open_registered(struct daemon *daemon, fuse_req_t request, struct inode_array *array,
+                           const struct backing_wish *wish, struct fuse_file_info *file)
 {
-    (void)clock_gettime(CLOCK_MONOTONIC, &array->use->beside);
-    array->use->arriving++;
-    file->direct_io = 1;
-    return 0;
+    struct inode_use *use = array->use;
+    int result = register_once(daemon, request, array);
+    if (result < 0)
+        return result;
+    bool beside = wish->empty && !wish->writing && use->through == 0;
+    if (!beside)
+        go_through(daemon, array, wish->writing);
+    libfuse_backing_use(file, use->backing_id);
+    file->direct_io = beside;
+    use->opens++;
+    use->last = *wish->st;
+    return !beside;
 }
 
 int backing_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
@@ -121,48 +123,10 @@ int backing_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
 {
     struct inode_array *array = inode_array(inode);
     (void)pthread_mutex_lock(lock_of(inode));
-    struct inode_use *use = begin_use(array);
-    int result = -ENOMEM;
-    if (use && wish->empty && !wish->writing && use->through == 0)
-        result = open_beside(array, file);
-    else if (use)
-        result = open_through(daemon, request, array, wish, file);
-    if (result >= 0) {
-        use->opens++;
-        use->last = *wish->st;
-    }
+    int result = begin_use(array) ? open_registered(daemon, request, array, wish, file) : -ENOMEM;
     end_unused(array);
     (void)pthread_mutex_unlock(lock_of(inode));
     return result;
-}
-
-void backing_arrived(struct inode *inode)
-{
-    struct inode_array *array = inode_array(inode);
-    (void)pthread_mutex_lock(lock_of(inode));
-    array->use->arriving--;
-    (void)pthread_mutex_unlock(lock_of(inode));
-}
-
-static bool are_arriving(struct inode *inode)
-{
-    const struct inode_array *array = inode_array(inode);
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    (void)pthread_mutex_lock(lock_of(inode));
-    const struct inode_use *use = array->use;
-    bool some = use && use->arriving > 0 &&
-                (now.tv_sec - use->beside.tv_sec) * INT64_C(1000000000) + now.tv_nsec -
-                        use->beside.tv_nsec <
-                    ARRIVING_NANOSECONDS;
-    (void)pthread_mutex_unlock(lock_of(inode));
-    return some;
-}
-
-void backing_let_arrive(struct inode *inode)
-{
-    while (are_arriving(inode)) /* nobody tells when an answer has arrived */
-        (void)nanosleep(&(struct timespec){.tv_nsec = 500 * 1000}, NULL);
 }
 
 bool backing_release(fuse_req_t request, struct inode *inode, bool through)
@@ -172,12 +136,10 @@ bool backing_release(fuse_req_t request, struct inode *inode, bool through)
     struct inode_use *use = array->use;
     bool last = through && --use->through == 0;
     bool touched = last && use->touched;
-    if (last) {
-        libfuse_backing_close(request, use->backing_id);
-        use->backing_id = 0;
+    if (last)
         use->touched = false;
-    }
-    use->opens--;
+    if (--use->opens == 0)
+        libfuse_backing_close(request, use->backing_id);
     end_unused(array);
     (void)pthread_mutex_unlock(lock_of(inode));
     return touched;

@@ -9,8 +9,10 @@
  * release meets no old one.
  *
  * An empty array's segment has a byte that is not the array's, so who only reads it is let in
- * beside the segment, with DIRECT_IO. While anybody is through to the segment the kernel refuses
- * that (EIO; the other way round it is allowed): then everybody goes through, and the byte is away.
+ * beside the segment: what he reads comes from us (DIRECT_IO), and what he maps is the segment. He
+ * uses the same id, for while anybody is through to the segment the kernel refuses an open without
+ * one (EIO), and nobody knows which of two answers gets there first. While anybody is through, all
+ * others go through as well, and the byte is away.
  *
  * Our descriptor is closed as soon as it is registered, but of who writes one is kept: a file that
  * has lost its name meanwhile can still be resized.
@@ -48,16 +50,6 @@ void backing_touch(struct inode *inode);
 
 /* The same of who was the last one through: whether somebody is by now, who will be it then. */
 bool backing_pass_on(struct inode *inode);
-
-/* One who was let in beside the segment has done something with his file. */
-void backing_arrived(struct inode *inode);
-
-/*
- * Before an open through to the segment is answered, without any lock: gives those who were let in
- * beside it a moment for their answers to arrive first. (Answers that wait in the very ring of this
- * thread do not: with io_uring such a reader may still get the kernel's EIO.)
- */
-void backing_let_arrive(struct inode *inode);
 
 /*
  * The segment itself, O_RDWR if `writing`, by its name, or where that is gone by who has it open

@@ -88,12 +88,10 @@ struct inode_array {
 struct inode_use {
     int backing_id;
     unsigned opens;
-    unsigned through;       /* of them: whose bytes are the segment's own */
-    int fd;                 /* of the segment, once it was opened for writing; or -1 */
-    bool touched;           /* it was, or was emptied: its size has to be looked at in the end */
-    struct timespec beside; /* when somebody was last let in beside the segment */
-    unsigned arriving;      /* of those, who may not have got their answers yet */
-    struct stat last;       /* as of the last open, for descriptors that outlive the name */
+    unsigned through; /* of them: whose bytes are the segment's own */
+    int fd;           /* of the segment, once it was opened for writing; or -1 */
+    bool touched;     /* it was, or was emptied: its size has to be looked at in the end */
+    struct stat last; /* as of the last open, for descriptors that outlive the name */
 };
 
 struct inode_directory {

@@ -97,8 +97,6 @@ int ops_open_inode(struct daemon *daemon, fuse_req_t request, struct inode *inod
     int result = open_seen(daemon, request, inode, file);
     if (result == -ENOENT && (inode->kind == INODE_SIDECAR || inode->kind == INODE_META))
         result = view_sidecar_open_draft(daemon, request, inode, file);
-    if (result == 0 && inode->kind == INODE_ARRAY && !file->direct_io)
-        backing_let_arrive(inode);
     return result;
 }
 

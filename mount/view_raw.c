@@ -18,7 +18,6 @@ enum { HANDLE_THROUGH = 1 };
 struct beside {
     struct handle handle;
     struct inode *inode;
-    atomic_bool arrived; /* the answer to his open */
 };
 
 enum { READ_MOST = 1 << 20 };
@@ -83,12 +82,6 @@ static struct beside *make_beside(struct daemon *daemon, struct inode *inode)
 static struct beside *beside_of(const struct fuse_file_info *file)
 {
     return file->fh == HANDLE_THROUGH ? NULL : (struct beside *)(uintptr_t)file->fh;
-}
-
-static void note_arrival(struct beside *beside)
-{
-    if (!atomic_exchange(&beside->arrived, true))
-        backing_arrived(beside->inode);
 }
 
 static int raw_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
@@ -157,7 +150,6 @@ static void raw_read(struct daemon *daemon, fuse_req_t request, size_t size, off
     struct beside *beside = beside_of(file);
     size_t room = size < READ_MOST ? size : READ_MOST;
     CSHM_AUTO_FREE char *bytes = malloc(room ? room : 1);
-    note_arrival(beside);
     ssize_t count = bytes ? read_beside(daemon, beside->inode, bytes, room, offset) : -ENOMEM;
     if (count < 0)
         (void)fuse_reply_err(request, (int)-count);
@@ -195,7 +187,6 @@ static void raw_release(struct daemon *daemon, fuse_req_t request, struct inode 
 {
     struct beside *beside = beside_of(file);
     if (beside) {
-        note_arrival(beside);
         handle_end(&daemon->handles, &beside->handle);
     }
     /* The kernel drops what goes wrong here; the next who writes makes it right. */

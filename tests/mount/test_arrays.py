@@ -435,15 +435,27 @@ while time.monotonic() < end:
 """
 
 
-def test_openers_of_an_empty_array_never_meet_an_error(raw_files, unstarted, sample):
+@pytest.mark.parametrize("ways", [["O_WRONLY"] + ["O_RDONLY"] * 3, ["O_RDWR", "O_WRONLY"] * 3 + ["O_RDONLY"] * 6])
+def test_openers_of_an_empty_array_never_meet_an_error(raw_files, unstarted, sample, ways):
     """The kernel allows one way of opening at a time; whoever reads and writes at once must not notice."""
-    empty = unstarted.start("-o", "no_io_uring") / "p/e"
+    empty = unstarted.start() / "p/e"
     empty.touch()
-    ways = ["O_WRONLY", "O_RDONLY", "O_RDONLY", "O_RDONLY"]
     words = [sys.executable, "-c", OPEN_AGAIN_AND_AGAIN, empty]
     running = [subprocess.Popen([*words, way], stderr=subprocess.PIPE, text=True) for way in ways]
-    assert [process.communicate()[1] for process in running] == [""] * 4
+    assert [process.communicate()[1] for process in running] == [""] * len(ways)
     unstarted.stop()
+
+
+def test_a_reader_of_an_empty_array_maps_what_is_written_after(empty, place):
+    reader = os.open(empty, os.O_RDONLY)
+    with open(empty, "wb") as writer:
+        writer.write(b"hello")
+    mapped = mmap.mmap(reader, 5, mmap.MAP_SHARED, mmap.PROT_READ)
+    os.close(reader)
+    assert mapped[:] == b"hello"
+    with open(place.segment("p", "e"), "r+b") as segment:
+        segment.write(b"J")
+    assert mapped[:] == b"Jello"
 
 
 # --- the rest of the table --------------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ class Writer(Client):
                 self.ledger.exclusive[project].release()
 
     def _perhaps_rest(self, project):
-        if self.chance.random() < 0.15:
+        if self.chance.random() < 0.05:
             self.ledger.rest[project] = time.monotonic() + self.world.window * (1.5 + self.chance.random())
 
     def _command(self, tool, *words_of):

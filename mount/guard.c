@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -15,9 +17,6 @@
 #include "base/scope.h"
 
 #define CONNECTIONS "/sys/fs/fuse/connections"
-
-/* SIGUSR1 is what the daemon's own threads are woken with; this one nobody else sends. */
-enum { DEATH_SIGNAL = SIGUSR2 };
 
 /*
  * The file system of FUSE's connections is not mounted everywhere (containers), and a mount of
@@ -57,44 +56,83 @@ static int open_abort(const char *mountpoint)
     return fd < 0 ? -errno : fd;
 }
 
-/* With everything but the abort file closed: above all not /dev/fuse, which must not live on. */
-static _Noreturn void keep_watch(int abort_fd, pid_t daemon)
+/* --- Hearing of a death --------------------------------------------------------------------------
+ * The main thread holds this lock as long as it lives, and the guard waits for it: of the robust
+ * locks of a thread that dies the kernel wakes who waits for them. Everything else that tells of a
+ * death waits for all threads, above all for the one that is deaf: a parent's end, which passes its
+ * children to another of its threads; a pidfd; a pipe, which closes with the last one.
+ */
+
+/* Shared with the child that is about to be made. NULL without memory. */
+static pthread_mutex_t *hold_lock(void)
 {
+    pthread_mutexattr_t kind;
+    pthread_mutex_t *lock =
+        mmap(NULL, sizeof *lock, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (lock == MAP_FAILED)
+        return NULL;
+    (void)pthread_mutexattr_init(&kind);
+    (void)pthread_mutexattr_setpshared(&kind, PTHREAD_PROCESS_SHARED);
+    (void)pthread_mutexattr_setrobust(&kind, PTHREAD_MUTEX_ROBUST);
+    (void)pthread_mutex_init(lock, &kind);
+    (void)pthread_mutexattr_destroy(&kind);
+    (void)pthread_mutex_lock(lock);
+    return lock;
+}
+
+/* By who holds it, when nobody waits for it. */
+static void drop_lock(pthread_mutex_t *lock)
+{
+    (void)pthread_mutex_unlock(lock);
+    (void)pthread_mutex_destroy(lock);
+    (void)munmap(lock, sizeof *lock);
+}
+
+/* With everything but the abort file closed: above all not /dev/fuse, which must not live on. */
+static _Noreturn void keep_watch(int abort_fd, pthread_mutex_t *life)
+{
+    sigset_t all;
     (void)prctl(PR_SET_NAME, "cuteshmfs-guard");
     (void)setsid(); /* who kills the daemon's group must not take this one along */
     (void)dup2(abort_fd, STDIN_FILENO);
     (void)close_range(STDIN_FILENO + 1, ~0U, 0);
-    sigset_t all;
-    sigset_t death;
-    int number;
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, NULL);
-    (void)sigemptyset(&death);
-    (void)sigaddset(&death, DEATH_SIGNAL);
-    (void)prctl(PR_SET_PDEATHSIG, DEATH_SIGNAL);
-    while (getppid() == daemon) /* whoever else may send that signal must not end the mount */
-        (void)sigwait(&death, &number);
-    (void)!write(STDIN_FILENO, "1", 1);
+    if (pthread_mutex_lock(life) == EOWNERDEAD)
+        (void)!write(STDIN_FILENO, "1", 1);
     _exit(0);
 }
 
-pid_t guard_start(const char *mountpoint)
+/* --- Its life -----------------------------------------------------------------------------------
+ */
+
+int guard_start(struct guard *guard, const char *mountpoint)
 {
-    pid_t daemon = getpid();
+    *guard = (struct guard){0};
     CSHM_AUTO_FD int abort_fd = open_abort(mountpoint);
     if (abort_fd < 0)
         return abort_fd;
-    pid_t guard = fork();
-    if (guard == 0)
-        keep_watch(abort_fd, daemon);
-    return guard < 0 ? -errno : guard;
+    pthread_mutex_t *life = hold_lock();
+    if (!life)
+        return -ENOMEM;
+    pid_t process = fork();
+    if (process == 0)
+        keep_watch(abort_fd, life);
+    int result = process < 0 ? -errno : 0;
+    if (result == 0)
+        *guard = (struct guard){.process = process, .life = life};
+    else
+        drop_lock(life);
+    return result;
 }
 
-void guard_stop(pid_t guard)
+void guard_stop(struct guard *guard)
 {
-    if (guard <= 0)
+    if (guard->process <= 0)
         return;
-    (void)kill(guard, SIGKILL);
-    while (waitpid(guard, NULL, 0) < 0 && errno == EINTR)
+    (void)kill(guard->process, SIGKILL);
+    while (waitpid(guard->process, NULL, 0) < 0 && errno == EINTR)
         ;
+    drop_lock(guard->life);
+    *guard = (struct guard){0};
 }

@@ -6,21 +6,28 @@
  * that was telling it of a changed name (herald.h) may wait, deaf even to SIGKILL, for a directory
  * that the kernel has locked until a LOOKUP in it is answered, by a daemon that is dead: it keeps
  * the descriptor open, the LOOKUP waits, and so does every client from then on. Only an abort ends
- * that. The guard hears of the death of the daemon's main thread, and aborts.
+ * that. The guard hears of the death of the daemon's main thread at once, whatever becomes of the
+ * others, and aborts.
  */
 #ifndef MOUNT_GUARD_H
 #define MOUNT_GUARD_H
 
+#include <pthread.h>
 #include <sys/types.h>
 
-/*
- * Starts it for the mounted `mountpoint`; called by the main thread before there are others. Its
- * process id, or negative errno where the connection cannot be aborted (no right to, no fusectl):
- * the daemon can do without.
- */
-pid_t guard_start(const char *mountpoint);
+struct guard {
+    pid_t process;         /* 0: none */
+    pthread_mutex_t *life; /* held by the main thread, in memory that both have */
+};
 
-/* The connection has ended as it should. Accepts what guard_start() returned. */
-void guard_stop(pid_t guard);
+/*
+ * Starts it for the mounted `mountpoint`; called by the main thread before there are others. 0, or
+ * negative errno where the connection cannot be aborted (no right to, no fusectl) or there is no
+ * memory or process to be had: the daemon can do without.
+ */
+int guard_start(struct guard *guard, const char *mountpoint);
+
+/* The connection has ended as it should. By the main thread; also where none was started. */
+void guard_stop(struct guard *guard);
 
 #endif

@@ -233,12 +233,13 @@ static int serve(struct service *service, const struct options *options)
 
 static int serve_guarded(struct service *service, const struct options *options)
 {
-    pid_t guard = guard_start(service->mountpoint);
-    if (guard < 0)
+    struct guard guard;
+    int result = guard_start(&guard, service->mountpoint);
+    if (result < 0)
         log_debug("%s: nobody will abort the connection if this process is killed: %s",
-                  service->mountpoint, strerror((int)-guard));
+                  service->mountpoint, strerror(-result));
     int status = serve(service, options);
-    guard_stop(guard);
+    guard_stop(&guard);
     return status;
 }
 

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: MIT
 """The life of the daemon: it starts when it can serve, ends when asked, and loses nothing when killed."""
 
+import contextlib
 import ctypes
+import fcntl
 import os
 import pathlib
 import signal
 import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from support import h5, mounting, programs, users
+from support import freezing, h5, mounting, programs, users
 from support.place import map_array
 from support.waiting import wait_until
 
@@ -208,6 +211,61 @@ def test_killed_while_its_connection_is_kept_open_nobody_waits_for_it(mount, pla
         wait_until(lambda: processes_of(mount) == [], "the end of its guard")
     finally:
         os.close(connection)
+    mount.start()
+    assert (mount / "p/a").read_bytes() == np.arange(12).tobytes()
+
+
+def state_of_thread(process, name):
+    (thread,) = freezing.threads(process, name)
+    return pathlib.Path(f"/proc/{process.pid}/task/{thread}/stat").read_text().rsplit(")", 1)[1].split()[0]
+
+
+@contextlib.contextmanager
+def changes_wait(place):
+    """Nobody else changes the registry meanwhile: who asks the daemon to waits in it, with the directory locked."""
+    with open(place.registry / ".lock", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def has_open(process, path):
+    links = [link_of(process.pid, fd) for fd in os.listdir(f"/proc/{process.pid}/fd")]
+    return str(path) in links
+
+
+CALLS = {
+    "mkdir": "os.mkdir(top + '/new')",
+    "rename": "os.rename(top + '/p', top + '/r')",
+    "rmdir": "os.rmdir(top + '/none')",
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_killed_while_the_kernel_is_told_of_a_name_the_callers_do_not_wait_for_ever(mount, place, sample, call):
+    """What tells it waits for a directory that is locked until a caller is answered, and cannot be killed."""
+    if place.identity or os.geteuid() != 0:
+        pytest.skip("nobody but root may abort a connection everywhere")
+    place.publish("q", {})
+    place.publish("none", {})
+    for name in ("p", "q", "none"):
+        mount.eventually((mount / name).is_dir, name)
+    daemon = mount.process
+    with changes_wait(place):
+        script = f"import os, sys; top = sys.argv[1]; {CALLS[call]}"
+        caller = subprocess.Popen([sys.executable, "-c", script, mount.path], stderr=subprocess.PIPE, text=True)
+        try:
+            wait_until(lambda: has_open(daemon, place.registry / ".lock"), "a daemon that waits for the registry")
+            os.unlink(place.registry / "cute-shm.q.toml")
+            wait_until(lambda: state_of_thread(daemon, "herald") == "D", "a herald that waits for the directory")
+            daemon.kill()
+            said = caller.communicate(timeout=10)[1]
+            daemon.wait(10)
+        finally:
+            subprocess.run(["umount", "-f", mount.path], check=False, capture_output=True)
+            caller.kill()
+    assert "OSError" in said or "ConnectionAborted" in said, said
+    wait_until(lambda: processes_of(mount) == [], "the end of its guard")
+    mount.process = None
     mount.start()
     assert (mount / "p/a").read_bytes() == np.arange(12).tobytes()
 

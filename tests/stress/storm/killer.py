@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A client that starts others and kills them in the middle."""
 
+import contextlib
 import mmap
 import os
 import signal
@@ -8,11 +9,12 @@ import subprocess
 import time
 
 from .ledger import EXISTS
-from .stamps import ARRAYS
-from .writers import ALL, Writer, write_file
+from .makers import PLACED, Maker
+from .stamps import ARRAYS, content
+from .writers import ALL, write_file
 
 
-class Killer(Writer):
+class Killer(Maker):
     def prepare(self):
         super().prepare()
         self.victims = 0
@@ -64,8 +66,9 @@ class Killer(Writer):
                 return
             change = self.ledger.begin(project, [*ALL, EXISTS], True)
             start, most = self.chance.choice(
-                [(self._loader, 0.15), (self._adder, 0.1), (self._unlinker, 0.03), (self._remover, 0.03), (self._fork_unlinking, 0.02)]
-            )
+                [(self._loader, 0.15), (self._adder, 0.1), (self._unlinker, 0.03), (self._remover, 0.03),
+                 (self._fork_unlinking, 0.02), (self._fork_making, 0.05)]
+            )  # fmt: skip
             self._kill(start(project, change.ticket), most)
             self.ledger.end(change, False)
 
@@ -112,6 +115,35 @@ class Killer(Writer):
             finally:
                 os._exit(0)
         return pid
+
+    def _fork_making(self, project, version):
+        """Whatever it leaves has a name that nobody looks at, or is whole."""
+        mount = self.chance.randrange(len(self.world.mounts))
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.setsid()
+                self._make_all(mount, project, version)
+            finally:
+                os._exit(0)
+        return pid
+
+    def _make_all(self, mount, project, version):
+        hows = [self._by_sidecar, self._by_npy] + [self._raw] * (not self.world.links)
+        for column in self.chance.sample(PLACED, len(PLACED)):
+            path = self.path(mount, project, *ARRAYS[column])
+            beside = os.path.join(os.path.dirname(path), f".dying-{version}-{column}")
+            with contextlib.suppress(OSError):
+                os.mkdir(beside + "-group", 0o700)
+                self.chance.choice(hows)(beside, content(version, self._name(project), column), version)
+                os.rename(beside, path)
+            with contextlib.suppress(OSError):
+                os.rename(path, beside + "-group/moved")
+                os.rename(beside + "-group/moved", path)
+                os.rmdir(beside + "-group")
+            with contextlib.suppress(OSError):
+                os.link(path, beside + "-link")
+                os.unlink(beside + "-link")
 
     def _wait(self, most):
         """Until any moment, or that at which somebody has just written down what he is about to link or unlink."""

@@ -53,6 +53,7 @@ class View:
     version: object
     floor: object
     described: object  # the floor of sidecars
+    bare: object  # odd: its sidecar was removed; it only grows
 
     def still(self, after):
         """Nothing of the project was changed between this moment and that."""
@@ -68,6 +69,10 @@ class View:
     def surely_there(self, after):
         """Nobody removed, replaced by nothing, or might have: not even for a moment."""
         return self.state == PRESENT and not self.removing and after.removals == self.removals
+
+    def surely_described(self, after):
+        """Its sidecar was not removed either."""
+        return self.surely_there(after) and self.bare == after.bare and self.bare % 2 == 0
 
 
 class Ledger:
@@ -86,6 +91,7 @@ class Ledger:
         self.state, self.version = self._array(count, COLUMNS), self._array(count, COLUMNS)
         # A sidecar outlives a segment that somebody removes behind its back, so it has a floor of its own.
         self.floor, self.described = self._array(count, COLUMNS), self._array(count, COLUMNS)
+        self.bare = self._array(count, COLUMNS)  # see View
         # Of exactly known arrays, set between begin() and end(): permissions, and the size of what was resized (else 0).
         self.mode, self.resized = self._array(count, COLUMNS), self._array(count)
         self.ended, self.rest = self._array(count, kind="f8"), self._array(count, kind="f8")
@@ -141,10 +147,25 @@ class Ledger:
                     version = outcome[column]
                     self.state[project, column] = ABSENT if version is None else PRESENT
                     self.version[project, column] = version or 0
+                    if version == change.ticket:
+                        self._describe(project, column)
                 elif not (succeeded and alone):
                     self.state[project, column] = UNKNOWN
             self.ended[project] = time.monotonic()
             return alone
+
+    def _describe(self, project, column):
+        self.bare[project, column] += self.bare[project, column] % 2
+
+    def describe(self, project, column):
+        """Somebody has just written its sidecar."""
+        with self.mutex:
+            self._describe(project, column)
+
+    def strip(self, project, column):
+        """Its sidecar is about to be removed, and is shown no more until something is declared again."""
+        with self.mutex:
+            self.bare[project, column] += 1 - self.bare[project, column] % 2
 
     def cancel(self, change):
         """It was refused and changed nothing."""
@@ -166,6 +187,7 @@ class Ledger:
                 int(self.begun[project]), not self.flying[project].any(), bool(self.removing[project].any()),
                 int(self.removals[project]), float(self.ended[project]),
                 pick(self.state), pick(self.version), pick(self.floor), pick(self.described),
+                pick(self.bare),
             )  # fmt: skip
 
     def seen(self, project, column, version):

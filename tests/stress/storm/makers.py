@@ -42,7 +42,7 @@ class Maker(Writer):
     @contextlib.contextmanager
     def _place(self, columns):
         """(mount, project, column) of an array that this mount shows; None where there is none."""
-        with self._one(exclusive_only=True) as project:
+        with self._one(exclusive_only=True, wait=0.5) as project:
             column, mount = self.chance.choice(columns), self.chance.randrange(len(self.world.mounts))
             there = project is not None and self._sees(mount, project) and self.ledger.look(project, column).state == PRESENT
             if not there and project is not None:
@@ -227,7 +227,12 @@ class Maker(Writer):
             path = self.path(mount, project, *ARRAYS[column]) + META
             text = f"[attrs]\nstamp = {version}\nchange = {change.ticket}\n".encode()
             flags = os.O_WRONLY | os.O_TRUNC | os.O_CREAT  # a removed sidecar may not be shown
-            self._do(change, mount, epoch, lambda: self._write(path, text, flags), {})
+
+            def act():
+                self._write(path, text, flags)
+                self.ledger.describe(project, column)
+
+            self._do(change, mount, epoch, act, {})
 
     def make_directory(self):
         with self._place(PLACED) as chosen:

@@ -74,7 +74,8 @@ def wanted(arena):
         for path, leaf in place.manifest(project).leaves().items():
             if path[-1].startswith("."):
                 continue
-            found[(project, *path[:-1], path[-1] + META)] = None
+            if leaf.get("declared", True):
+                found[(project, *path[:-1], path[-1] + META)] = None
             size = data_size(place, leaf)
             if size is not None:
                 found[(project, *path)] = size or int(arena.world.links)

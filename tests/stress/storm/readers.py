@@ -10,7 +10,7 @@ import tomllib
 
 from .client import Client, duplicates, expected_data
 from .ledger import ABSENT, EXISTS, PRESENT, UNKNOWN
-from .stamps import ARRAYS, EMPTY, GROUPS, RESIZED, WORD, Wrong, version_of, words
+from .stamps import ARRAYS, EMPTY, GROUPS, NUMBER, RESIZED, WORD, Wrong, version_of, words
 
 HELD = 24  # open files and mappings that a reader keeps
 META = ".meta"
@@ -210,7 +210,7 @@ class Reader(Client):
             if error.errno != errno.ENOENT:
                 self.wrong(f"{path}: {error}")
         after = self.ledger.look(project, column)
-        if required and before.surely_there(after) and before.settled(self.world.window):
+        if required and before.surely_described(after) and before.settled(self.world.window):
             self.wrong(f"{path} is not there: {before} {after}")
         return None
 
@@ -307,7 +307,8 @@ class Lister(Client):
         data = {path for path in files if not path[-1].endswith(META)}
         missing = {ARRAYS[column] for column in must} - data
         strange = data - {ARRAYS[column] for column in may}
-        naked = {path for path in data if (*path[:-1], path[-1] + META) not in files}
+        naked = {path for path in data - strange if (*path[:-1], path[-1] + META) not in files}
+        naked -= {path for path in naked if before.bare[NUMBER[path]] % 2}
         if missing or strange or naked:
             self.wrong(
                 f"{self.world.projects[project]}: missing {missing}, strange {strange}, without sidecar {naked}: {before}"

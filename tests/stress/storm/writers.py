@@ -60,13 +60,14 @@ class Writer(Client):
     # --- one change ---------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _one(self, exclusive_only=False):
+    def _one(self, exclusive_only=False, wait=0.05):
         """A project to change; None when it is somebody else's turn there."""
         world = self.world
-        project = self.chance.randrange(world.exclusive) if exclusive_only else self.project()
+        awake = [project for project in range(world.exclusive) if not self.ledger.rests(project)] or [0]
+        project = self.chance.choice(awake) if exclusive_only else self.project()
         if project >= world.exclusive:
             yield project
-        elif self.ledger.rests(project) or not self.ledger.exclusive[project].acquire(timeout=0.05):
+        elif self.ledger.rests(project) or not self.ledger.exclusive[project].acquire(timeout=wait):
             yield None
         else:
             try:
@@ -76,7 +77,7 @@ class Writer(Client):
                 self.ledger.exclusive[project].release()
 
     def _perhaps_rest(self, project):
-        if self.chance.random() < 0.15:
+        if self.chance.random() < 0.05:
             self.ledger.rest[project] = time.monotonic() + self.world.window * (1.5 + self.chance.random())
 
     def _command(self, tool, *words_of):
@@ -248,9 +249,11 @@ class Writer(Client):
             column = self.chance.choice(ALL)
             mount = self.chance.randrange(len(self.world.mounts))
             epoch = int(self.ledger.epoch[mount])
-            if self.ledger.look(project, column).state != PRESENT:
+            view = self.ledger.look(project, column)
+            if view.state != PRESENT or view.bare % 2:
                 return
             change = self.ledger.begin(project, [], False)
+            self.ledger.strip(project, column)
             *groups, last = ARRAYS[column]
             try:
                 os.unlink(self.path(mount, project, *groups, last + META))
@@ -262,7 +265,10 @@ class Writer(Client):
     # --- behind everybody's back --------------------------------------------------------------------------------------
 
     def _segment(self, project, column):
-        """Of an array that is surely there: by its sidecar, which is never stale. None while the daemon is dead."""
+        """Of an array that is surely there: by its sidecar, which is never stale. None while the daemon is dead, and of
+        an array whose sidecar was removed."""
+        if self.ledger.look(project, column).bare % 2:
+            return None
         mount = self.chance.randrange(len(self.world.mounts))
         epoch = int(self.ledger.epoch[mount])
         *groups, last = ARRAYS[column]

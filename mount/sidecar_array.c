@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "claim.h"
 #include "entries.h"
 #include "model/declare.h"
 #include "model/fit.h"
@@ -241,7 +242,7 @@ static int grow(struct judgement *j, struct cshm_node *node, const struct presen
         (void)snprintf(j->grown, sizeof j->grown, "%s", name);
     if (result == 0 && pristine)
         pristine_note(&j->change->daemon->pristine, name, fd);
-    if (result < 0)
+    if (result < 0 && claim_alone(fd)) /* else it would take what somebody writes this moment */
         (void)!ftruncate(fd, present->segment.st_size);
     return result;
 }

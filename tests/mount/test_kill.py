@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""A daemon that is killed in the middle of a change leaves the state before it or after it, and nothing else."""
+"""A daemon that is killed in the middle of a change leaves the state before it or after it, and nothing else.
+
+CUTESHMFS_KILLS (60) says how much of this is run, as for the journal: with more than 60 every change in every way of showing
+arrays, and all those of a large project; a twentieth of it are the kills at random moments."""
 
 import ast
 import contextlib
@@ -15,12 +18,14 @@ import time
 import numpy as np
 import pytest
 
-from support import content, fatal, toml_text
+from support import content, fatal, toml_text, users
 from support.waiting import wait_until
 
 DIED = {errno.ENOTCONN, errno.ECONNABORTED, errno.EIO, errno.ECONNREFUSED, errno.ENODEV}
 MOST_CALLS = 80  # that one change may make
 FOLDED = 8.0
+KILLS = int(os.environ.get("CUTESHMFS_KILLS", "60"))
+THOROUGH = KILLS > 60
 MANY = 700  # arrays: a manifest that is too long to be folded at once
 
 
@@ -164,10 +169,22 @@ RAW = {  # not through symbolic links
     "npy is renamed onto": [*writing("p/tmp", npy(np.arange(3))), did(os.rename, "p/tmp", "p/new.npy")],
     "data that a sidecar waits for": [*writing("p/new.meta", COPIED), *writing("p/new", bytes(8))],
 }
-IN_A_LARGE_PROJECT = (
-    "mkdir of a group", "unlink", "rename within a group", "rename between projects", "a sidecar makes an array",
-    "a sidecar changes attributes", "create and write", "truncate down", "rename of a project",
-)  # fmt: skip
+# In two commits, as the text or header is not the array any more: where it comes from may be there still.
+LEFT_BEHIND = {
+    "a sidecar is renamed onto another project's": ("p", ("tmp",)),
+    "npy is renamed onto another project's": ("p", ("tmp",)),
+}
+RAW |= {
+    "a sidecar is renamed onto another project's":
+        [*writing("p/tmp", b"[attrs]\nn = 2\n"), did(os.rename, "p/tmp", "q/c.meta")],
+    "npy is renamed onto another project's": [*writing("p/tmp", npy(np.arange(3))), did(os.rename, "p/tmp", "q/new.npy")],
+}  # fmt: skip
+IN_A_LARGE_PROJECT = ["unlink", "a sidecar makes an array"]
+if THOROUGH:
+    IN_A_LARGE_PROJECT += [
+        "mkdir of a group", "rename within a group", "rename between projects", "a sidecar changes attributes",
+        "create and write", "truncate down", "rename of a project",
+    ]  # fmt: skip
 
 
 def lay_out(place, large=False):
@@ -267,6 +284,13 @@ def between(before, after):
     return mixed if changed else None
 
 
+def with_left_behind(name, before, after):
+    project, path = LEFT_BEHIND.get(name, (None, None))
+    if project is None or path not in before[project]:
+        return None
+    return {**after, project: {**after[project], path: before[project][path]}}
+
+
 def of_common_projects(before, after):
     return [(project, facts) for project, facts in after.items() if project in before]
 
@@ -276,6 +300,7 @@ def check_after(mount, place, name, calls, done, states):
     now = settled(place)
     before, *after = [plain(state) for state in states[done : done + 2]]
     wanted = [before, *after, *[between(before, state) for state in after]]
+    wanted += [with_left_behind(name, before, state) for state in after]
     if plain(now) not in wanted:
         lines = [content.differences(flat(one), flat(plain(now))) for one in (before, *after)]
         raise AssertionError(f"{where}: neither before {lines[0]}\nnor after {lines[-1]}")
@@ -325,8 +350,8 @@ def dies_at_every_call(unstarted, place, counter, name, steps, large=False):
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_killed_at_any_system_call_a_change_is_done_or_not(unstarted, place, counter, access, name):
-    if access.name == "root-symlink":
-        pytest.skip("as a user, or by passthrough")
+    if access.name == "root-symlink" or access.name == "user-symlink" and users.is_root() and not THOROUGH:
+        pytest.skip("as a user only if there is nobody else, or with CUTESHMFS_KILLS above 60")
     unstarted.longest = 300
     dies_at_every_call(unstarted, place, counter, name, CHANGES[name])
 
@@ -395,7 +420,7 @@ def arrays_of(place):
     return sorted("/".join((project, *path)) for project in place.projects() for path in place.manifest(project).leaves())
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(max(1, KILLS // 20)))
 def test_killed_at_any_moment_all_that_was_done_is_there(unstarted, place, seed):
     """The last change, of which nothing was heard, was done or not."""
     place.publish("p", {"first": np.arange(3)})

@@ -18,7 +18,7 @@ import time
 import numpy as np
 import pytest
 
-from support import content, fatal, toml_text, users
+from support import content, fatal, toml_text
 from support.waiting import wait_until
 
 DIED = {errno.ENOTCONN, errno.ECONNABORTED, errno.EIO, errno.ECONNREFUSED, errno.ENODEV}
@@ -350,7 +350,7 @@ def dies_at_every_call(unstarted, place, counter, name, steps, large=False):
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_killed_at_any_system_call_a_change_is_done_or_not(unstarted, place, counter, access, name):
-    if access.name == "root-symlink" or access.name == "user-symlink" and users.is_root() and not THOROUGH:
+    if access.name == "root-symlink" or access.identity and not THOROUGH:
         pytest.skip("as a user only if there is nobody else, or with CUTESHMFS_KILLS above 60")
     unstarted.longest = 300
     dies_at_every_call(unstarted, place, counter, name, CHANGES[name])

@@ -3,13 +3,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -88,36 +94,87 @@ static void drop_lock(pthread_mutex_t *lock)
     (void)munmap(lock, sizeof *lock);
 }
 
-/* With everything but the abort file closed: above all not /dev/fuse, which must not live on. */
-static _Noreturn void keep_watch(int abort_fd, pthread_mutex_t *life)
+/* --- Answering in a dead one's place ------------------------------------------------------------
+ * For who may not abort: what the daemon took and did not answer is asked again (Linux 6.9), and
+ * fails, until all its threads are gone. Then this was the last who had the connection open.
+ */
+
+enum {
+    NOTIFY_RESEND = 7,   /* FUSE_NOTIFY_RESEND of newer headers */
+    READ_SIZE = 2 << 20, /* not less than the daemon's */
+    AGAIN_MILLISECONDS = 20,
+};
+
+static void say(int fd, int error, uint64_t unique)
+{
+    const struct fuse_out_header header = {sizeof header, error, unique};
+    (void)!write(fd, &header, sizeof header);
+}
+
+static void refuse_all(int fd, char *request)
+{
+    for (ssize_t got; (got = read(fd, request, READ_SIZE)) > 0;) {
+        struct fuse_in_header header;
+        memcpy(&header, request, sizeof header);
+        if (header.opcode != FUSE_FORGET && header.opcode != FUSE_BATCH_FORGET)
+            say(fd, -ENOTCONN, header.unique);
+    }
+}
+
+static void answer_for(int fd, int daemon)
+{
+    char *request =
+        mmap(NULL, READ_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct pollfd wait[] = {{.fd = daemon, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+    if (request == MAP_FAILED || daemon < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+        return;
+    do {
+        say(fd, NOTIFY_RESEND, 0);
+        refuse_all(fd, request);
+    } while (poll(wait, 2, AGAIN_MILLISECONDS) >= 0 && !wait[0].revents &&
+             !(wait[1].revents & POLLERR));
+}
+
+/*
+ * With everything closed but what it needs: not /dev/fuse where there is an abort file, as it must
+ * not live on.
+ */
+static _Noreturn void keep_watch(int fd, bool aborts, int daemon, pthread_mutex_t *life)
 {
     sigset_t all;
+    int kept = fcntl(daemon, F_DUPFD, STDERR_FILENO + 1);
     (void)prctl(PR_SET_NAME, "cuteshmfs-guard");
     (void)setsid(); /* who kills the daemon's group must not take this one along */
-    (void)dup2(abort_fd, STDIN_FILENO);
-    (void)close_range(STDIN_FILENO + 1, ~0U, 0);
+    (void)dup2(fd, STDIN_FILENO);
+    (void)dup2(kept, STDOUT_FILENO);
+    (void)close_range(STDOUT_FILENO + 1, ~0U, 0);
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, NULL);
-    if (pthread_mutex_lock(life) == EOWNERDEAD)
+    bool died = pthread_mutex_lock(life) == EOWNERDEAD;
+    if (died && aborts)
         (void)!write(STDIN_FILENO, "1", 1);
+    else if (died)
+        answer_for(STDIN_FILENO, STDOUT_FILENO);
     _exit(0);
 }
 
 /* --- Its life -----------------------------------------------------------------------------------
  */
 
-int guard_start(struct guard *guard, const char *mountpoint)
+int guard_start(struct guard *guard, const char *mountpoint, int connection)
 {
     *guard = (struct guard){0};
     CSHM_AUTO_FD int abort_fd = open_abort(mountpoint);
-    if (abort_fd < 0)
-        return abort_fd;
+    bool aborts = abort_fd >= 0;
+    CSHM_AUTO_FD int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    if (self < 0)
+        return -errno;
     pthread_mutex_t *life = hold_lock();
     if (!life)
         return -ENOMEM;
     pid_t process = fork();
     if (process == 0)
-        keep_watch(abort_fd, life);
+        keep_watch(aborts ? abort_fd : connection, aborts, self, life);
     int result = process < 0 ? -errno : 0;
     if (result == 0)
         *guard = (struct guard){.process = process, .life = life};

@@ -22,12 +22,13 @@ struct guard {
 
 /*
  * Starts it for the mounted `mountpoint`; called by the main thread before there are others. 0, or
- * negative errno where the connection cannot be aborted (no right to, no fusectl) or there is no
- * memory or process to be had: the daemon can do without.
+ * negative errno where there is no memory or process to be had: the daemon can do without. Where
+ * the connection cannot be aborted (no right to, no fusectl) it keeps `connection` (/dev/fuse) open
+ * and makes fail what the daemon left unanswered.
  */
-int guard_start(struct guard *guard, const char *mountpoint);
+int guard_start(struct guard *guard, const char *mountpoint, int connection);
 
-/* The connection has ended as it should. By the main thread; also where none was started. */
+/* Before the connection is ended as it should. By the main thread; also where none was started. */
 void guard_stop(struct guard *guard);
 
 #endif

@@ -252,7 +252,8 @@ static int make_target(struct move *move)
         return entry.kind == ENTRY_NONE ? -ENOENT : -EPERM;
     if (move_is_exchange(move))
         return -EINVAL;
-    result = cshm_project_make(move->daemon->store, move->to.name, uid, gid, mode, &error);
+    result = cshm_project_begin(move->daemon->store, move->to.name, uid, gid, mode, &move->making,
+                                &error);
     move->made = result == 0;
     if (result < 0 && result != -EEXIST && error.text[0])
         log_line(LOG_ERR, "project %s: %s", move->to.name, error.text);
@@ -274,6 +275,7 @@ static void unmake_target(const struct move *move)
 
 int move_run(struct move *move)
 {
+    move->making = CSHM_PENDING_NONE;
     bool to_top = move_is_of_project(&move->to);
     bool from_top = move_is_of_project(&move->from);
     if (from_top && cshm_project_name_check(move->from.name) < 0)
@@ -288,5 +290,7 @@ int move_run(struct move *move)
         result = run_once(move);
     if (result < 0 && move->made)
         unmake_target(move);
+    if (move->made)
+        cshm_project_begun(move->daemon->store, &move->making);
     return result;
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "change.h"
+#include "store/pending.h"
 
 /* One end of a move. */
 struct move_side {
@@ -31,8 +32,9 @@ struct move {
     struct move_side to;
     unsigned flags; /* RENAME_NOREPLACE, RENAME_EXCHANGE */
     bool link;
-    bool made;            /* the target is a project that was made for this */
-    struct entries looks; /* of an array that is moved */
+    bool made;                  /* the target is a project that was made for this; */
+    struct cshm_pending making; /* that this is so, for whoever comes after a kill */
+    struct entries looks;       /* of an array that is moved */
     char new_key[CSHM_FSNAME_MAX + 1];
     bool haunted; /* its sidecar went along; */
     struct stat ghost;

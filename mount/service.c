@@ -25,6 +25,7 @@ struct service {
     struct life *life;
     bool wants_ring;
     pthread_t main_thread;
+    struct guard guard;
     _Atomic bool stopping; /* the loop has ended: what fails from now on is no failure to start */
     _Atomic bool failed;
 };
@@ -213,12 +214,14 @@ static int serve(struct service *service, const struct options *options)
     pthread_t starter;
     if (start_threads(service, &signals, &starter) < 0) {
         log_line(LOG_ERR, "cannot make a thread");
+        guard_stop(&service->guard);
         fuse_session_unmount(service->fuse);
         return 1;
     }
     int result = loop(service->fuse, options);
     atomic_store(&service->stopping, true);
     life_stopping();
+    guard_stop(&service->guard);
     /* What was asked and not answered yet fails with this, also the starter's own question. */
     fuse_session_unmount(service->fuse);
     (void)pthread_kill(signals, SIGTERM);
@@ -233,13 +236,12 @@ static int serve(struct service *service, const struct options *options)
 
 static int serve_guarded(struct service *service, const struct options *options)
 {
-    struct guard guard;
-    int result = guard_start(&guard, service->mountpoint);
+    int result = guard_start(&service->guard, service->mountpoint, fuse_session_fd(service->fuse));
     if (result < 0)
         log_debug("%s: nobody will abort the connection if this process is killed: %s",
                   service->mountpoint, strerror(-result));
     int status = serve(service, options);
-    guard_stop(&guard);
+    guard_stop(&service->guard);
     return status;
 }
 

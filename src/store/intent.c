@@ -46,6 +46,10 @@ int cshm_intent_render(const struct cshm_intent *intent, struct cshm_buffer *out
         add_moment(out, "commit", &intent->first);
         cshm_buffer_add_char(out, '\n');
     }
+    if (intent->made.project) {
+        add_moment(out, "made", &intent->made);
+        cshm_buffer_add_char(out, '\n');
+    }
     if (intent->then.project) {
         add_moment(out, "then", &intent->then);
         cshm_buffer_add_string(out, intent->removes ? "\tremove\n" : "\tchange\n");

@@ -15,6 +15,8 @@
  *   !owner PROJECT UID GID MODE               the deciding step is the manifest's new owner and
  *                                             group; then it has that mode
  *   !give SEGMENT UID GID UID GID             before it segments went from these to those
+ *   !made PROJECT GENERATION BYTES            alone: this project was made, empty and in this
+ *                                             state, for what did not come if it is so still
  *   !end
  *
  * What is written may be forged. A project is changed only if its owner is the file's, and the
@@ -51,7 +53,8 @@ struct cshm_intent {
     bool removes;                            /* `then` ends to be a project */
     const struct cshm_operation *operations; /* else these are done to it */
     size_t operation_count;
-    const char *owned; /* instead: the project that gets another owner; NULL: none does */
+    struct cshm_moment made; /* instead of all that: goes again if nothing came into it */
+    const char *owned;       /* instead: the project that gets another owner; NULL: none does */
     uid_t uid;
     gid_t gid;
     mode_t mode;

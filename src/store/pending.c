@@ -68,11 +68,23 @@ int cshm_pending_add(const struct cshm_store *store, struct cshm_pending *pendin
     return lines.error ? lines.error : cshm_file_write(pending->fd, lines.bytes, lines.length);
 }
 
+static int write_lines(const struct cshm_store *store, const char *first,
+                       struct cshm_pending *pending, const struct cshm_buffer *lines)
+{
+    int result = lines->error ? lines->error : make_file(store, first, pending);
+    return result < 0 ? result : cshm_file_write(pending->fd, lines->bytes, lines->length);
+}
+
 int cshm_pending_declare(const struct cshm_store *store, struct cshm_pending *pending,
                          const struct cshm_buffer *lines)
 {
-    int result = lines->error ? lines->error : make_file(store, TRANSFER_NAME, pending);
-    return result < 0 ? result : cshm_file_write(pending->fd, lines->bytes, lines->length);
+    return write_lines(store, TRANSFER_NAME, pending, lines);
+}
+
+int cshm_pending_note(const struct cshm_store *store, struct cshm_pending *pending,
+                      const struct cshm_buffer *lines)
+{
+    return write_lines(store, NULL, pending, lines);
 }
 
 void cshm_pending_finish(const struct cshm_store *store, struct cshm_pending *pending)

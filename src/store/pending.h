@@ -34,6 +34,13 @@ int cshm_pending_add(const struct cshm_store *store, struct cshm_pending *pendin
 int cshm_pending_declare(const struct cshm_store *store, struct cshm_pending *pending,
                          const struct cshm_buffer *lines);
 
+/*
+ * Makes the file with the lines of an intent that outlasts the lock: whoever recovers finds it when
+ * this process is dead.
+ */
+int cshm_pending_note(const struct cshm_store *store, struct cshm_pending *pending,
+                      const struct cshm_buffer *lines);
+
 /* Done: the file goes. Also after errors; what its names became is the caller's care. */
 void cshm_pending_finish(const struct cshm_store *store, struct cshm_pending *pending);
 

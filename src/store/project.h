@@ -269,6 +269,17 @@ int cshm_project_commit(struct cshm_store *store, const char *name, struct cshm_
 int cshm_project_make(struct cshm_store *store, const char *name, uid_t uid, gid_t gid, mode_t mode,
                       struct cshm_error *error);
 
+struct cshm_pending;
+
+/*
+ * The same for what is to come next: until cshm_project_begun() a pending file says so, and if this
+ * process dies before, the project goes again unless something has come into it. `pending` begins
+ * as CSHM_PENDING_NONE, and is of use after success only.
+ */
+int cshm_project_begin(struct cshm_store *store, const char *name, uid_t uid, gid_t gid,
+                       mode_t mode, struct cshm_pending *pending, struct cshm_error *error);
+void cshm_project_begun(struct cshm_store *store, struct cshm_pending *pending);
+
 /* Who is to have a project. */
 struct cshm_gift {
     uid_t uid; /* (uid_t)-1: as it is */

@@ -11,6 +11,7 @@
 #include "format/journal.h"
 #include "store/hands.h"
 #include "store/intent.h"
+#include "store/registry.h"
 
 enum { FIELDS = 6 };
 
@@ -99,6 +100,8 @@ static int read_fields(struct reading *reading, char **fields, size_t count)
     struct cshm_intent *intent = &reading->intent;
     if (strcmp(fields[0], "!commit") == 0)
         return count == 4 && read_moment(fields, &intent->first);
+    if (strcmp(fields[0], "!made") == 0)
+        return count == 4 && read_moment(fields, &intent->made);
     if (strcmp(fields[0], "!owner") == 0)
         return count == 5 && read_owner(fields, intent);
     if (strcmp(fields[0], "!give") == 0)
@@ -301,6 +304,21 @@ static int recover_owner(const struct cshm_store *store, struct cshm_intent *int
     return 0;
 }
 
+/* It was made for something that did not come. */
+static int recover_made(const struct cshm_store *store, const struct cshm_intent *intent,
+                        const struct stat *st)
+{
+    struct cshm_project made;
+    const char *name = intent->made.project;
+    int result = cshm_project_load(store, name, &made, NULL);
+    bool obeyed = result == 0 && !made.damaged && (st->st_uid == 0 || st->st_uid == made.uid);
+    if (obeyed && is_at(&made, &intent->made) && !made.tree->root.first &&
+        !made.tree->root.attributes)
+        result = cshm_registry_remove(store, name);
+    cshm_project_finish(&made);
+    return judge(result);
+}
+
 static int recover_read(const struct cshm_store *store, struct cshm_intent *intent,
                         const struct stat *st)
 {
@@ -311,6 +329,8 @@ static int recover_read(const struct cshm_store *store, struct cshm_intent *inte
     bool may_grant = st->st_uid == geteuid();
     if (intent->owned)
         return may_grant ? recover_owner(store, intent) : 0;
+    if (intent->made.project)
+        return recover_made(store, intent, st);
     return intent->first.project ? recover_commit(store, intent, st, may_grant) : 0;
 }
 

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""A daemon that is killed in the middle of a change leaves the state before it or after it, and nothing else."""
+"""A daemon that is killed in the middle of a change leaves the state before it or after it, and nothing else.
 
+CUTESHMFS_KILLS (60) says how much of this is run, as for the journal: with more than 60 every change in every way of showing
+arrays, and all those of a large project; a twentieth of it are the kills at random moments."""
+
+import ast
 import contextlib
 import errno
 import io
@@ -20,6 +24,8 @@ from support.waiting import wait_until
 DIED = {errno.ENOTCONN, errno.ECONNABORTED, errno.EIO, errno.ECONNREFUSED, errno.ENODEV}
 MOST_CALLS = 80  # that one change may make
 FOLDED = 8.0
+KILLS = int(os.environ.get("CUTESHMFS_KILLS", "60"))
+THOROUGH = KILLS > 60
 MANY = 700  # arrays: a manifest that is too long to be folded at once
 
 
@@ -163,10 +169,22 @@ RAW = {  # not through symbolic links
     "npy is renamed onto": [*writing("p/tmp", npy(np.arange(3))), did(os.rename, "p/tmp", "p/new.npy")],
     "data that a sidecar waits for": [*writing("p/new.meta", COPIED), *writing("p/new", bytes(8))],
 }
-IN_A_LARGE_PROJECT = (
-    "mkdir of a group", "unlink", "rename within a group", "rename between projects", "a sidecar makes an array",
-    "a sidecar changes attributes", "create and write", "truncate down", "rename of a project",
-)  # fmt: skip
+# In two commits, as the text or header is not the array any more: where it comes from may be there still.
+LEFT_BEHIND = {
+    "a sidecar is renamed onto another project's": ("p", ("tmp",)),
+    "npy is renamed onto another project's": ("p", ("tmp",)),
+}
+RAW |= {
+    "a sidecar is renamed onto another project's":
+        [*writing("p/tmp", b"[attrs]\nn = 2\n"), did(os.rename, "p/tmp", "q/c.meta")],
+    "npy is renamed onto another project's": [*writing("p/tmp", npy(np.arange(3))), did(os.rename, "p/tmp", "q/new.npy")],
+}  # fmt: skip
+IN_A_LARGE_PROJECT = ["unlink", "a sidecar makes an array"]
+if THOROUGH:
+    IN_A_LARGE_PROJECT += [
+        "mkdir of a group", "rename within a group", "rename between projects", "a sidecar changes attributes",
+        "create and write", "truncate down", "rename of a project",
+    ]  # fmt: skip
 
 
 def lay_out(place, large=False):
@@ -228,19 +246,70 @@ def shows_all(mount):
         return False
 
 
+def plain(state):
+    """Without what may be either way at any time: a mark that there may be a second name elsewhere, and the byte of an
+    array without elements, which is taken away while somebody writes and given back later."""
+    found = {}
+    for project, facts in state.items():
+        found[project] = {path: plain_leaf(fact) if "bytes" in fact else fact for path, fact in of_paths(facts)}
+        found[project].update({key: fact for key, fact in facts.items() if not isinstance(key, tuple)})
+    return found
+
+
+def of_paths(facts):
+    return [(path, fact) for path, fact in facts.items() if isinstance(path, tuple)]
+
+
+def plain_leaf(fact):
+    fact = {key: item for key, item in fact.items() if key != "linked"}
+    if fact["bytes"] is not None and 0 in ast.literal_eval(fact["shape"]):
+        a_byte = len(fact["bytes"]) == 1 and "rest" in fact  # that was written: what more there is can be nothing else
+        fact.pop("rest", None)
+        fact["bytes"] = fact["bytes"] if a_byte or len(fact["bytes"]) > 1 else b""
+    return fact
+
+
+def between(before, after):
+    """A size that changes is in the manifest first where the file becomes shorter, and last where it becomes longer:
+    the array is a short one and the bytes behind it are its rest. None where no size changes."""
+    mixed = {project: dict(facts) for project, facts in after.items()}
+    changed = False
+    for project, facts in of_common_projects(before, after):
+        for path, new in of_paths(facts):
+            old = before[project].get(path, {})
+            if old.get("bytes") is not None and new.get("bytes") is not None and len(old["bytes"]) != len(new["bytes"]):
+                short, long = sorted((old, new), key=lambda fact: len(fact["bytes"]))
+                mixed[project][path] = {**short, "bytes": long["bytes"]}
+                changed = True
+    return mixed if changed else None
+
+
+def with_left_behind(name, before, after):
+    project, path = LEFT_BEHIND.get(name, (None, None))
+    if project is None or path not in before[project]:
+        return None
+    return {**after, project: {**after[project], path: before[project][path]}}
+
+
+def of_common_projects(before, after):
+    return [(project, facts) for project, facts in after.items() if project in before]
+
+
 def check_after(mount, place, name, calls, done, states):
     where = f"{name}, killed after {calls} calls and {done} steps"
     now = settled(place)
-    wanted = [states[done], *states[done + 1 : done + 2]]
-    if now not in wanted:
-        lines = [content.differences(flat(one), flat(now)) for one in wanted]
+    before, *after = [plain(state) for state in states[done : done + 2]]
+    wanted = [before, *after, *[between(before, state) for state in after]]
+    wanted += [with_left_behind(name, before, state) for state in after]
+    if plain(now) not in wanted:
+        lines = [content.differences(flat(one), flat(plain(now))) for one in (before, *after)]
         raise AssertionError(f"{where}: neither before {lines[0]}\nnor after {lines[-1]}")
     wait_until(lambda: not orphans(place), f"{where}: memory without a name, {sorted(orphans(place))}", FOLDED)
     shown = as_shown(mount)
     for project, facts in now.items():
-        for path, fact in facts.items():
-            if isinstance(path, tuple) and path and fact.get("bytes") is not None and not any("." in key for key in path):
-                assert "/".join((project, *path)) in shown, f"{where}: {path} is not shown"
+        for path, fact in of_paths(facts):
+            if path and fact.get("bytes") is not None and not any("." in key for key in path):
+                assert os.path.join(project, *path) in shown, f"{where}: {path} is not shown"
 
 
 def flat(state):
@@ -262,13 +331,13 @@ def dies_at_every_call(unstarted, place, counter, name, steps, large=False):
     for calls in range(1, MOST_CALLS):
         begin_anew(mount, place, large)
         before = settled(place)
-        assert before == states[0]
+        assert plain(before) == plain(states[0])
         counter.arm(calls)
         done, error = run_steps(mount, steps)
         left = counter.disarm()
         if left:
             assert error is None, f"{name}: {error}"
-            assert settled(place) == states[-1]
+            assert plain(settled(place)) == plain(states[-1])
             return
         assert error is None or error.errno in DIED, f"{name} after {calls} calls: {error}"
         mount.process.wait(20)
@@ -281,8 +350,8 @@ def dies_at_every_call(unstarted, place, counter, name, steps, large=False):
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_killed_at_any_system_call_a_change_is_done_or_not(unstarted, place, counter, access, name):
-    if access.name == "root-symlink":
-        pytest.skip("as a user, or by passthrough")
+    if access.name == "root-symlink" or access.identity and not THOROUGH:
+        pytest.skip("as a user only if there is nobody else, or with CUTESHMFS_KILLS above 60")
     unstarted.longest = 300
     dies_at_every_call(unstarted, place, counter, name, CHANGES[name])
 
@@ -351,7 +420,7 @@ def arrays_of(place):
     return sorted("/".join((project, *path)) for project in place.projects() for path in place.manifest(project).leaves())
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(max(1, KILLS // 20)))
 def test_killed_at_any_moment_all_that_was_done_is_there(unstarted, place, seed):
     """The last change, of which nothing was heard, was done or not."""
     place.publish("p", {"first": np.arange(3)})

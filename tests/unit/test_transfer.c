@@ -376,6 +376,63 @@ static void an_empty_project_is_made_once(void **state)
     assert_nothing_left_over(place);
 }
 
+/* Its maker is dead, as far as others can see. */
+static void begin_and_die(struct place *place, const char *name)
+{
+    struct cshm_pending pending = CSHM_PENDING_NONE;
+    assert_int_equal(
+        cshm_project_begin(place->store, name, geteuid(), getegid(), 0600, &pending, NULL), 0);
+    lock_and_recover(place); /* nobody else's business while he lives */
+    struct cshm_project made;
+    load(place, name, &made);
+    cshm_project_finish(&made);
+    cshm_close_fd(&pending.fd);
+}
+
+static void a_project_made_for_what_does_not_come_goes_again(void **state)
+{
+    struct place *place = *state;
+    publish(place, "p", false, "one");
+    char before[SEEN];
+    see(place, before);
+    begin_and_die(place, "q");
+    lock_and_recover(place);
+    assert_seen(place, before);
+    assert_nothing_left_over(place);
+}
+
+static void a_project_made_for_what_has_come_stays(void **state)
+{
+    struct place *place = *state;
+    publish_two(place);
+    assert_int_equal(cshm_project_remove(place->store, "q", NULL), 0);
+    begin_and_die(place, "q");
+    assert_int_equal(transfer(place, "g", "", MOVE), 0);
+    lock_and_recover(place);
+    assert_seen(place, "p: a=one q: empty= same=one ");
+    assert_nothing_left_over(place);
+}
+
+static void a_project_that_was_made_is_given_up_by_its_owner_only(void **state)
+{
+    struct place *place = *state;
+    in_public(place);
+    assert_int_equal(cshm_project_make(place->store, "p", geteuid(), getegid(), 0600, NULL), 0);
+    struct cshm_project p;
+    load(place, "p", &p);
+    char text[128];
+    (void)snprintf(text, sizeof text, "!made\tp\t%llu\t0\n!end\n",
+                   (unsigned long long)p.tree->facts.generation);
+    cshm_project_finish(&p);
+    write_file(place->root, ".pending.1", text);
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/.pending.1", place->root);
+    assert_int_equal(chown(path, ANNA, ANNA), 0);
+    lock_and_recover(place);
+    assert_seen(place, "p: ");
+    assert_nothing_left_over(place);
+}
+
 static void a_renamed_project_keeps_its_segments(void **state)
 {
     struct place *place = *state;
@@ -695,6 +752,9 @@ static void nonsense_in_a_pending_file_is_passed_over(void **state)
         "!owner\tp\t1\t1\t77777\n!end\n",
         "!give\tx\t0\t0\t0\t0\n!end\n",
         "!owner\tnone\t0\t0\t600\n!end\n",
+        "!made\tnone\t1\t0\n!end\n",
+        "!made\tp\t1\t0\n!end\n",
+        "!made\tp\n!end\n",
         "!a\tb\tc\td\te\tf\tg\th\n!end\n",
         "cute-shm.p.AAAAAAAAAA\n!end\n",
     };
@@ -746,6 +806,9 @@ int main(void)
         TEST(both_names_of_a_link_may_go_before_anything_is_folded),
         TEST(what_a_large_manifest_says_is_known_until_it_is_another),
         TEST(an_empty_project_is_made_once),
+        TEST(a_project_made_for_what_does_not_come_goes_again),
+        TEST(a_project_made_for_what_has_come_stays),
+        TEST(a_project_that_was_made_is_given_up_by_its_owner_only),
         TEST(a_renamed_project_keeps_its_segments),
         TEST(renaming_takes_the_place_of_empty_projects_only),
         TEST(a_stale_journal_does_not_pass_for_the_renamed_projects),

@@ -115,7 +115,7 @@ static void tell_listing(struct daemon *daemon, const struct move_side *side)
                                          (struct cshm_text){key, length});
     if (!directory)
         return;
-    herald_now(&daemon->herald, directory);
+    herald_listing(&daemon->herald, directory);
     inode_drop(&daemon->inodes, directory, 1);
 }
 

@@ -175,6 +175,15 @@ bool backing_is_through(struct inode *inode)
     return through;
 }
 
+bool backing_is_written(struct inode *inode)
+{
+    struct inode_array *array = inode_array(inode);
+    (void)pthread_mutex_lock(lock_of(inode));
+    bool written = array->use && array->use->through > 0 && array->use->fd >= 0;
+    (void)pthread_mutex_unlock(lock_of(inode));
+    return written;
+}
+
 void backing_touch(struct inode *inode)
 {
     struct inode_array *array = inode_array(inode);

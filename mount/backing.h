@@ -50,6 +50,9 @@ bool backing_release(fuse_req_t request, struct inode *inode, bool through);
 /* Whether anybody is through to the segment. */
 bool backing_is_through(struct inode *inode);
 
+/* Whether somebody has it open who has opened it for writing since it was opened first. */
+bool backing_is_written(struct inode *inode);
+
 /* Its size was changed by who has not opened it. */
 void backing_touch(struct inode *inode);
 

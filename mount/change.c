@@ -203,7 +203,11 @@ void change_leave_ghost(struct daemon *daemon, fuse_req_t request, struct inode 
         inode_find(&daemon->inodes, INODE_SIDECAR, directory, (struct cshm_text){key, length});
     if (sidecar || length == 0) /* the kernel may know it */
         herald_sidecar_gone(&daemon->herald, directory, name, sidecar);
-    if (sidecar && to) /* its number is that of the one over there, and mv(1) would see one file */
+    /*
+     * The kernel still knows the name: nobody may take it for a file, and who moved it is to see
+     * that its number is another one than over there (mv(1) would see one file).
+     */
+    if (sidecar)
         herald_now(&daemon->herald, sidecar);
     if (sidecar)
         inode_drop(&daemon->inodes, sidecar, 1);

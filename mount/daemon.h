@@ -46,6 +46,7 @@ struct daemon {
     struct pictures pictures;
     struct inode_table inodes;
     struct ghosts ghosts;
+    struct ghosts newcomers; /* newcomer.h: kept in the same way */
     struct herald herald;
     struct watch watch;
     struct folder folder;

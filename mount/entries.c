@@ -66,9 +66,12 @@ void entries_of(const struct picture *picture, const struct cshm_node *node, str
 
 bool entries_has_meta(const struct picture *picture, const struct cshm_node *group)
 {
-    if (group->attributes || (group->described && group->described->detail->kind))
+    const struct cshm_description *described = group->described;
+    if (group->attributes || (described && described->detail->kind))
         return true;
-    return !group->parent && (picture->project.damaged || picture->project.tree->facts.present);
+    bool removed = described && described->undeclared;
+    return !group->parent &&
+           (picture->project.damaged || (picture->project.tree->facts.present && !removed));
 }
 
 uint64_t entries_size(const struct cshm_node *array, const struct stat *segment)

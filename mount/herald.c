@@ -162,6 +162,12 @@ void herald_now(struct herald *herald, const struct inode *inode)
     drop_attributes(herald, inode);
 }
 
+void herald_listing(struct herald *herald, const struct inode *directory)
+{
+    fuse_ino_t id = inode_id(herald->inodes, directory);
+    (void)fuse_lowlevel_notify_inval_inode(herald->session, id, 0, 0);
+}
+
 /* Answers that are under way about what is in the directory have arrived after this. */
 static void let_answers_arrive(const struct herald *herald, const struct inode *directory)
 {

@@ -61,6 +61,7 @@ static int daemon_init(struct daemon *daemon, const struct options *options,
     herald_init(&daemon->herald, &daemon->inodes, &daemon->ghosts);
     (void)pthread_mutex_init(&daemon->root.lock, NULL);
     ghosts_init(&daemon->ghosts, &daemon->inodes);
+    ghosts_init(&daemon->newcomers, &daemon->inodes);
     handles_init(&daemon->handles);
     remarks_init(&daemon->remarks);
     pristine_init(&daemon->pristine);
@@ -81,6 +82,7 @@ static void daemon_finish(struct daemon *daemon)
         herald_finish(&daemon->herald);
     if (daemon->inodes.buckets) {
         ghosts_finish(&daemon->ghosts);
+        ghosts_finish(&daemon->newcomers);
         inode_table_finish(&daemon->inodes);
     }
     if (daemon->pictures.buckets)

@@ -33,9 +33,9 @@ static int commit_within(struct move *move, const struct cshm_operation *operati
     return change_commit(&change, &commit);
 }
 
-static int link_within(struct move *move)
+static int link_within(struct move *move, const struct cshm_node *as)
 {
-    struct cshm_node same = *move->from.node;
+    struct cshm_node same = *(as ? as : move->from.node);
     const struct cshm_operation put = {.kind = CSHM_OPERATION_PUT,
                                        .path = move->to.path.keys,
                                        .depth = move->to.path.depth,
@@ -99,7 +99,7 @@ static int carry_out(struct move *move)
         return rename_project(move);
     if (!within)
         return move_across(move, as);
-    return move->link ? link_within(move) : move_within(move, as);
+    return move->link ? link_within(move, as) : move_within(move, as);
 }
 
 static void remember(struct move_side *side)

@@ -51,7 +51,7 @@ int move_check_owners(const struct move *move);
 
 /*
  * What an array is that replaces another one: bytes nobody has declared take over what is said
- * there. In `*scratch`; NULL where it stays what it is. 0 or negative errno.
+ * there, and so does a new name of an array whose sidecar was there before it. In `*scratch`; NULL where it stays what it is. 0 or negative errno.
  */
 int move_take_over(const struct move *move, struct cshm_tree *scratch, struct cshm_node **as);
 

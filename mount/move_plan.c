@@ -22,6 +22,13 @@ static bool is_above(const struct cshm_node *upper, const struct cshm_node *node
     return node != NULL;
 }
 
+/* Said of an array that is still to come: a sidecar that was copied first, or its data is lost. */
+static bool waits(const struct cshm_node *node)
+{
+    bool is_null = node->described && node->described->rank == CSHM_SHAPE_NULL;
+    return node->type != CSHM_NODE_GROUP && !is_null;
+}
+
 static int examine_target(const struct move *move)
 {
     const struct cshm_node *node = move->from.node;
@@ -33,7 +40,7 @@ static int examine_target(const struct move *move)
         return -EEXIST;
     if (!there)
         return 0;
-    if (move->link)
+    if (move->link && !waits(there))
         return -EEXIST;
     if (node->type == CSHM_NODE_GROUP && there->type != CSHM_NODE_GROUP)
         return shown ? -ENOTDIR : -EEXIST;
@@ -147,8 +154,9 @@ int move_take_over(const struct move *move, struct cshm_tree *scratch, struct cs
     const struct cshm_node *there = move->to.node;
     const struct stat *segment = &move->looks.segment;
     *as = NULL;
-    if (move->link || move_is_exchange(move) || node->type != CSHM_NODE_ARRAY || !there ||
-        is_declared(node) || !is_declared(there))
+    if (move_is_exchange(move) || node->type != CSHM_NODE_ARRAY || !there || !is_declared(there))
+        return 0;
+    if (is_declared(node) && !move->link)
         return 0;
     struct cshm_node *said;
     int result = cshm_tree_add(scratch, &scratch->root, there->key, CSHM_NODE_BARE, &said);

@@ -9,6 +9,7 @@
 #include "backing.h"
 #include "base/names.h"
 #include "manuscript.h"
+#include "newcomer.h"
 #include "npy_detour.h"
 #include "ops.h"
 #include "sight.h"
@@ -196,6 +197,8 @@ int ops_resolve(struct daemon *daemon, fuse_req_t request, struct inode *parent,
     if (entries_names_npy(name) &&
         npy_detour_resolve(daemon, fuse_req_ctx(request)->pid, parent, name, out))
         return 0;
+    if (newcomer_is_hidden(daemon, request, parent, name))
+        return -ENOENT;
     return resolve_entry(daemon, request, parent, name, out);
 }
 

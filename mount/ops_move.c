@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/names.h"
 #include "move.h"
+#include "newcomer.h"
 #include "ops.h"
 #include "view.h"
 
@@ -65,13 +67,14 @@ static int rename_onto_form(struct move *move)
     if (from->directory->kind == INODE_ROOT)
         return -EINVAL;
     bool undeclared;
+    bool is_sidecar = entries_names_sidecar(to->name);
     if (look(move->daemon, from->directory, from->name, &undeclared) == ENTRY_NONE)
         return -ENOENT;
-    if (!undeclared) /* what is declared is no text of anything */
+    /* What is declared is no text; whether bytes are a npy file, they say themselves. */
+    if (is_sidecar && !undeclared)
         return -EINVAL;
-    return (entries_names_sidecar(to->name) ? sidecar_take : npy_take)(
-        move->daemon, move->request, from->directory, from->name, to->directory, to->name,
-        move->flags);
+    return (is_sidecar ? sidecar_take : npy_take)(move->daemon, move->request, from->directory,
+                                                  from->name, to->directory, to->name, move->flags);
 }
 
 static int rename_any(struct move *move)
@@ -94,6 +97,28 @@ static int rename_any(struct move *move)
     return result;
 }
 
+/*
+ * A directory's listing that the kernel has kept is of another project's or of a group, which say
+ * other things in their `.meta`: it has to be told before anybody can look, so not by the herald's
+ * thread. No lock of the kernel's is in the way, as there is for names.
+ */
+static void tell_listing(struct daemon *daemon, const struct move_side *side)
+{
+    char key[CSHM_FSNAME_MAX + 1];
+    size_t length = strlen(side->name);
+    if (length > CSHM_FSNAME_MAX)
+        return;
+    memcpy(key, side->name, length);
+    if (!move_is_of_project(side) && cshm_fsname_decode(side->name, key, &length) < 0)
+        return; /* a long name, known by its hash: the herald tells in a moment */
+    struct inode *directory = inode_find(&daemon->inodes, INODE_DIRECTORY, side->directory,
+                                         (struct cshm_text){key, length});
+    if (!directory)
+        return;
+    herald_listing(&daemon->herald, directory);
+    inode_drop(&daemon->inodes, directory, 1);
+}
+
 void ops_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
                 const char *new_name, unsigned flags)
 {
@@ -105,7 +130,12 @@ void ops_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_in
         .to = {.directory = inode_from_id(&daemon->inodes, new_parent), .name = new_name},
         .flags = flags,
     };
-    ops_reply_result(request, rename_any(&move));
+    int result = rename_any(&move);
+    if (result == 0 && move.from.type == CSHM_NODE_GROUP)
+        tell_listing(daemon, &move.to);
+    if (result == 0 && move_is_exchange(&move) && move.to.type == CSHM_NODE_GROUP)
+        tell_listing(daemon, &move.from);
+    ops_reply_result(request, result);
 }
 
 /* --- Link ---------------------------------------------------------------------------------------
@@ -125,6 +155,8 @@ static int link_array(struct move *move, struct inode *array, struct fuse_entry_
     }
     if (result == 0)
         result = ops_resolve(daemon, move->request, move->to.directory, move->to.name, entry);
+    if (result == 0)
+        newcomer_note(daemon, move->request, move->to.directory, move->to.name);
     inode_drop(&daemon->inodes, parent, 1);
     return result;
 }

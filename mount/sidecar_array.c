@@ -8,12 +8,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backing.h"
 #include "base/scope.h"
 #include "claim.h"
 #include "entries.h"
 #include "model/declare.h"
 #include "model/fit.h"
 #include "store/segment.h"
+
+enum { INODES_OF_SEGMENT = 8 };
 
 static int put(struct judgement *j, const struct cshm_node *node, const struct change_segment *made)
 {
@@ -261,6 +264,25 @@ static int resize(struct judgement *j, struct cshm_node *node, const struct pres
         (unsigned long long)node->described->bytes, (unsigned long long)present->length);
 }
 
+/*
+ * Whether it is the copy of a sidecar, and the data is being copied at the same time: then the file
+ * has not its length yet, and when it is closed the first dimension follows.
+ */
+static bool comes_with_its_data(const struct judgement *j)
+{
+    struct inode_table *table = &j->change->daemon->inodes;
+    struct inode *arrays[INODES_OF_SEGMENT];
+    bool written = false;
+    size_t count = 0;
+    if (j->hints.has_segment)
+        count = inode_find_arrays(table, j->node->described->segment, arrays, INODES_OF_SEGMENT);
+    for (size_t i = 0; i < count; i++) {
+        written |= backing_is_written(arrays[i]);
+        inode_drop(table, arrays[i], 1);
+    }
+    return written;
+}
+
 static int judge_present(struct judgement *j)
 {
     const struct cshm_description *described = j->node->described;
@@ -281,6 +303,9 @@ static int judge_present(struct judgement *j)
         return result;
     if (how == CSHM_DECLARED_SAME)
         node.problem = j->node->problem;
+    if (how == CSHM_DECLARED_SIZE && present.has_file && comes_with_its_data(j) &&
+        cshm_tree_fit(j->scratch, &node, present.length, true) == 0)
+        how = CSHM_DECLARED_FITS;
     if (how == CSHM_DECLARED_SIZE || (how == CSHM_DECLARED_FITS && !present.has_file))
         return resize(j, &node, &present);
     node.described->segment = described->segment;

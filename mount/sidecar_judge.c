@@ -44,6 +44,7 @@ static int describe_group(struct judgement *j, const struct cshm_node *group,
         return -ENOMEM;
     if (present)
         *described = *present;
+    described->undeclared = false;
     described->rank = wanted ? wanted->rank : CSHM_NO_RANK;
     described->shape = wanted ? wanted->shape : NULL;
     const char *kind = wanted ? wanted->detail->kind : NULL;

@@ -52,8 +52,8 @@ int sidecar_remove(struct change *change, const struct entry *entry)
 }
 
 /*
- * What stays of a `.meta` (where the project came from, why it is broken) is not the user's to
- * remove.
+ * Where the project came from and how long it lives stays, but is not shown until something is
+ * declared again: as of an array, it is undeclared. Why it is broken is not the user's to remove.
  */
 int sidecar_remove_meta(struct change *change)
 {
@@ -61,9 +61,14 @@ int sidecar_remove_meta(struct change *change)
     const struct cshm_node *group = change->group;
     remark_set(&change->daemon->remarks, remark_node(change->picture->name, group), NULL);
     (void)sidecar_detach(change->daemon, change->directory, true, no_key);
-    bool has_kind = group->described && group->described->detail->kind;
-    if (!group->attributes && !has_kind)
+    if (change->picture->project.damaged || !entries_has_meta(change->picture, group))
         return 0;
-    const struct cshm_node node = {.type = CSHM_NODE_GROUP};
+    struct cshm_description removed = {.dtype = &cshm_no_dtype,
+                                       .detail = &cshm_no_detail,
+                                       .rank = CSHM_NO_RANK,
+                                       .undeclared = true};
+    bool has_facts = !group->parent && change->picture->project.tree->facts.present;
+    const struct cshm_node node = {.type = CSHM_NODE_GROUP,
+                                   .described = has_facts ? &removed : NULL};
     return put(change, group, &node);
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "manuscript.h"
+#include "newcomer.h"
 #include "sidecar_place.h"
 #include "view.h"
 
@@ -135,8 +136,10 @@ int sidecar_create(struct daemon *daemon, fuse_req_t request, struct inode *dire
         return result;
     result =
         sight.picture->closed ? -EACCES : sidecar_place(sight.picture, sight.node, name, &place);
-    if (result == 0 && place.exists) /* ESTALE: the kernel looks again, and asks who may */
-        result = file->flags & O_EXCL ? -EEXIST : -ESTALE;
+    bool exclusive = file->flags & O_EXCL;
+    bool is_newcomer = exclusive && newcomer_end(daemon, request, directory, name);
+    if (result == 0 && place.exists && !is_newcomer)
+        result = exclusive ? -EEXIST : -ESTALE; /* the kernel looks again, and asks who may */
     if (result == 0)
         result = begin(&c, &sight, &place);
     sight_end(&sight);

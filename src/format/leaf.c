@@ -29,8 +29,8 @@ static bool is_usable(const struct cshm_node *node)
     if (described->dtype_text && !described->dtype->kind)
         return false;
     if (described->dtype_text && described->rank >= 0 &&
-        cshm_dtype_array_size(described->dtype, (size_t)described->rank, described->shape,
-                              &bytes) < 0)
+        cshm_dtype_array_size(described->dtype, (size_t)described->rank, described->shape, &bytes) <
+            0)
         return false;
     return node->type != CSHM_NODE_ARRAY ||
            (described->dtype_text && described->rank >= 0 && described->segment);
@@ -86,7 +86,9 @@ int cshm_note_read(struct cshm_tree *tree, struct cshm_node *node, const struct 
     if (cshm_describe_read(tree, node, table, &complaint) < 0)
         return -ENOMEM;
     if (node->described) /* these are said of leaves only */
-        node->described->undeclared = node->described->empty_rest = node->described->linked = false;
+        node->described->empty_rest = node->described->linked = false;
+    if (node->described && node->type != CSHM_NODE_GROUP)
+        node->described->undeclared = false;
     int result = node->type == CSHM_NODE_BARE ? set_problem(tree, node, &complaint) : 0;
     return result < 0 ? result : read_attributes(tree, node, table);
 }

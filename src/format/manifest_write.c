@@ -294,6 +294,8 @@ static void write_note(struct writer *writer, const struct cshm_node *node, stru
         cshm_describe_write_shape(&writer->notes, described);
         cshm_describe_write_dtype(&writer->notes, described);
         cshm_describe_write_more(&writer->notes, described);
+        if (described->undeclared && node->type == CSHM_NODE_GROUP)
+            cshm_lines_flag(&writer->notes, "declared", false);
     }
     write_note_attributes(writer, node);
 }

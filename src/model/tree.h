@@ -64,10 +64,11 @@ struct cshm_description {
     struct cshm_node *next_holder;     /* the next node with this segment, if the tree is indexed */
     struct cshm_node *previous_holder; /* of the first one: the last */
     int rank;                          /* >= 0, CSHM_NO_RANK when not said, CSHM_SHAPE_NULL */
-    bool undeclared;                   /* declared = false: a raw file nobody gave a dtype */
+    bool undeclared;                   /* declared = false: a raw file nobody gave a dtype; of
+                                          the root: its sidecar was removed */
     bool empty_rest;                   /* `rest` of an array without elements: its byte counts */
-    bool linked; /* other projects name the segment, too, or did: who frees it asks theirs */
-    bool is_shared;                    /* in a draft, until that node has its name */
+    bool linked;    /* other projects name the segment, too, or did: who frees it asks theirs */
+    bool is_shared; /* in a draft, until that node has its name */
 };
 
 struct cshm_children;

@@ -44,7 +44,9 @@ static int check_link(const struct cshm_route *route)
     uid_t to = route->to.project->uid;
     if (route->passage->exchange || !cshm_node_segment(node))
         return refuse(route, is_group(node) ? -EPERM : -EINVAL);
-    if (route->to.node)
+    if (route->to.node && !route->passage->as) /* what waits there is said in `as` */
+        return refuse(route, -EEXIST);
+    if (route->to.node && is_group(route->to.node))
         return refuse(route, -EEXIST);
     return from != to && from != 0 && to != 0 ? refuse(route, -EPERM) : 0;
 }

@@ -17,14 +17,16 @@
 #include "model/tree.h"
 #include "store/store.h"
 
-/* --- Making one --------------------------------------------------------------------------------- */
+/* --- Making one ---------------------------------------------------------------------------------
+ */
 
 /* A project in the making: a tree and its nameless segments. One thread at a time. */
 struct cshm_draft;
 
 /*
  * Starts a project. Without `overwrite`, -EEXIST when it is published already (looked at again when
- * publishing). Raises the soft limit of open files to the hard one. -EINVAL, -ENAMETOOLONG: the name.
+ * publishing). Raises the soft limit of open files to the hard one. -EINVAL, -ENAMETOOLONG: the
+ * name.
  */
 int cshm_draft_create(struct cshm_store *store, const char *project, bool overwrite,
                       struct cshm_draft **out, struct cshm_error *error);
@@ -82,7 +84,8 @@ int cshm_draft_publish(struct cshm_draft *draft, struct cshm_error *error);
 /* Forgets a draft; what is not published is gone. Accepts NULL. */
 void cshm_draft_destroy(struct cshm_draft *draft);
 
-/* --- Reading one -------------------------------------------------------------------------------- */
+/* --- Reading one --------------------------------------------------------------------------------
+ */
 
 /* Which state of a manifest and its journal something was read from. */
 struct cshm_stamp {
@@ -120,9 +123,9 @@ static inline bool cshm_stamp_equal(const struct cshm_stamp *a, const struct csh
 /*
  * Told of every operation on project->tree, be it of this process or read from the journal: before
  * it is applied and after. `place` is what it is about (model/operation.h): after a put that made a
- * node place->node is the new one; what was removed or replaced keeps its memory as long as the tree.
- * Called under the caller's own locks of the project and often under the registry's: it must not
- * call the store. Each function may be NULL.
+ * node place->node is the new one; what was removed or replaced keeps its memory as long as the
+ * tree. Called under the caller's own locks of the project and often under the registry's: it must
+ * not call the store. Each function may be NULL.
  */
 struct cshm_observer {
     void (*before)(void *context, const struct cshm_operation *operation,
@@ -160,8 +163,8 @@ struct cshm_project {
  * changed less than 2 s ago: the peer writes in place, so it may be half-written, "not there yet".
  * Finish with cshm_project_finish(). Thread-safe.
  */
-int cshm_project_load(const struct cshm_store *store, const char *project,
-                      struct cshm_project *out, struct cshm_error *error);
+int cshm_project_load(const struct cshm_store *store, const char *project, struct cshm_project *out,
+                      struct cshm_error *error);
 void cshm_project_finish(struct cshm_project *project);
 
 /*
@@ -172,20 +175,21 @@ int cshm_project_check(const struct cshm_store *store, const char *project,
                        const struct cshm_stamp *stamp);
 
 /* The present stamp. `st` (may be NULL) is of the manifest. 0, -ENOENT, other negative errno. */
-int cshm_project_look(const struct cshm_store *store, const char *project,
-                      struct cshm_stamp *stamp, struct stat *st);
+int cshm_project_look(const struct cshm_store *store, const char *project, struct cshm_stamp *stamp,
+                      struct stat *st);
 
 /*
  * Brings a loaded project up to date where only its journal grew, or was folded: reads and applies
- * what is new, in time of that. 0; -ENOENT; -ESTALE when it has to be loaded again (what was applied
- * by then did happen); -ENOMEM and other errors of reading (it has to be loaded again as well).
- * The caller keeps others off `project` meanwhile. Needs no lock of the registry. A descriptor of
- * the journal is kept until it is folded.
+ * what is new, in time of that. 0; -ENOENT; -ESTALE when it has to be loaded again (what was
+ * applied by then did happen); -ENOMEM and other errors of reading (it has to be loaded again as
+ * well). The caller keeps others off `project` meanwhile. Needs no lock of the registry. A
+ * descriptor of the journal is kept until it is folded.
  */
 int cshm_project_follow(const struct cshm_store *store, const char *name,
                         struct cshm_project *project, struct cshm_error *error);
 
-/* The state of an array's segment as obeyed for this project (cshm_segment_inspect, node->problem). */
+/* The state of an array's segment as obeyed for this project (cshm_segment_inspect, node->problem).
+ */
 enum cshm_array_state {
     CSHM_ARRAY_FINE,
     CSHM_ARRAY_MISSING,
@@ -196,7 +200,8 @@ enum cshm_array_state cshm_project_inspect(const struct cshm_store *store,
                                            const struct cshm_node *array, struct stat *st,
                                            const char **reason);
 
-/* --- Changing one ------------------------------------------------------------------------------- */
+/* --- Changing one -------------------------------------------------------------------------------
+ */
 
 /*
  * Unpublishes a project and frees its segments; works on a damaged one too (its segments by their
@@ -209,8 +214,8 @@ int cshm_project_remove_locked(const struct cshm_store *store, const char *name,
                                const struct cshm_project *project, struct cshm_error *error);
 
 enum cshm_change_kind {
-    CSHM_REMOVE_ARRAY,      /* the array (or bare node) at path, with its sidecar; then its segment */
-    CSHM_REMOVE_GROUP,      /* the empty group at path; depth 0: the whole empty project; -ENOTEMPTY */
+    CSHM_REMOVE_ARRAY, /* the array (or bare node) at path, with its sidecar; then its segment */
+    CSHM_REMOVE_GROUP, /* the empty group at path; depth 0: the whole empty project; -ENOTEMPTY */
     CSHM_REMOVE_ATTRIBUTES, /* of the node at path; of a bare node: the node */
 };
 
@@ -222,9 +227,9 @@ struct cshm_change {
 
 /*
  * Changes a published project that was loaded, brings it up to date first, and changes it in memory
- * too: one line in its journal, in time that does not depend on the project's size (a small manifest
- * is rewritten instead, and once in a while a large one). The segments that nobody names any more
- * are unlinked.
+ * too: one line in its journal, in time that does not depend on the project's size (a small
+ * manifest is rewritten instead, and once in a while a large one). The segments that nobody names
+ * any more are unlinked.
  *
  * -ESTALE: somebody else's manifest is there now and nothing was done: load it again, and retry.
  * -ENOENT, -ENOTEMPTY, -ENOTDIR, -EISDIR, -ETIMEDOUT, and after any error but -ESTALE that
@@ -303,7 +308,8 @@ int cshm_project_give(struct cshm_store *store, const char *name, struct cshm_pr
  * unless `replace` (an empty project, else -ENOTEMPTY) or `exchange` (-ENOENT). What was read of
  * either before is void afterwards. One system call, after the journals are folded: of a large
  * project that is to be done before (cshm_project_fold), or it is loaded for it. -EINVAL and
- * -ENAMETOOLONG (the name), -EAGAIN (half-written), -ETIMEDOUT; who may is the directory's business.
+ * -ENAMETOOLONG (the name), -EAGAIN (half-written), -ETIMEDOUT; who may is the directory's
+ * business.
  */
 enum cshm_rename { CSHM_RENAME_NEW, CSHM_RENAME_REPLACE, CSHM_RENAME_EXCHANGE };
 int cshm_project_rename(struct cshm_store *store, const char *from, const char *to,
@@ -318,7 +324,7 @@ struct cshm_passage {
                                    is empty */
     size_t to_depth;
     bool exchange; /* what is at `to` goes to `from` */
-    bool link;     /* an array stays and has two names */
+    bool link;     /* an array stays and has two names; with `as` also where there is another */
     const struct cshm_node *as; /* what is at `to` then: an array that says this, but has the
                                    segment; NULL: what it said */
 };
@@ -348,7 +354,8 @@ int cshm_project_transfer(struct cshm_store *store, const char *from_name,
 /*
  * Writes the journal into the manifest and removes it; brings the project up to date first. Nothing
  * to do is 0. To be called within a second of the first change that left journal_bytes, and before
- * the project is let go of. Errors as of cshm_project_change(); the changes are safe in the journal.
+ * the project is let go of. Errors as of cshm_project_change(); the changes are safe in the
+ * journal.
  */
 int cshm_project_fold(struct cshm_store *store, const char *name, struct cshm_project *project,
                       struct cshm_error *error);

@@ -51,10 +51,17 @@ def _can_be_made(name):
     return len(name) <= LONGEST_NAME and not (len(name) > 150 and b"%~" in name)
 
 
-def same(place, project, before):
-    lines = content.differences(before, content.of_project(place, project))
+def same(place, project, before, modes=True):
+    after = content.of_project(place, project)
+    if not modes:  # what copies bytes only makes files of its own
+        before, after = without_modes(before), without_modes(after)
+    lines = content.differences(before, after)
     assert not lines, "\n".join(lines[:20])
     place.assert_consistent()
+
+
+def without_modes(found):
+    return {path: {key: item for key, item in facts.items() if key != "mode"} for path, facts in found.items()}
 
 
 def through_tar(source, target):
@@ -66,9 +73,11 @@ def through_tar(source, target):
 
 
 def through_rsync(source, target):
+    """Of names with %2E and %25 in them, which stand for themselves in no longer name, rsync can make no temporary file."""
     if not shutil.which("rsync"):
         lacking("no rsync")
-    tools.silent("rsync", "-a", f"{source}/", target)
+    tools.silent("rsync", "-a", "--exclude=*%2[E5]*", f"{source}/", target)
+    tools.silent("rsync", "-a", "--inplace", f"{source}/", target)
 
 
 WAYS = {
@@ -136,7 +145,7 @@ def data_first(name):
 def test_the_order_of_sidecars_and_data_does_not_matter(mount, place, rich, order):
     tools.silent("cp", "-r", mount / "p", place.files / "out")
     copy_in(sorted(files_below(place.files / "out"), key=order), place.files / "out", mount / "q")
-    same(place, "q", rich)
+    same(place, "q", rich, modes=False)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -145,7 +154,7 @@ def test_any_order_of_files_gives_the_same_project(mount, place, rich, seed):
     files = files_below(place.files / "out")
     random.Random(seed).shuffle(files)
     copy_in(files, place.files / "out", mount / "q")
-    same(place, "q", rich)
+    same(place, "q", rich, modes=False)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -157,7 +166,7 @@ def test_files_that_are_written_in_pieces_all_at_once_give_the_same_project(moun
     chance = random.Random(seed)
     left = []
     for name in files_below(place.files / "out"):
-        left.append([os.open(mount / "q" / name, os.O_WRONLY | os.O_CREAT), (place.files / "out" / name).read_bytes()])
+        left.append([os.open(mount / "q" / name, os.O_WRONLY | os.O_CREAT, 0o600), (place.files / "out" / name).read_bytes()])
     while left:
         which = chance.randrange(len(left))
         fd, rest = left[which]
@@ -167,7 +176,7 @@ def test_files_that_are_written_in_pieces_all_at_once_give_the_same_project(moun
         if not rest[length:]:
             os.close(fd)
             del left[which]
-    same(place, "q", before)
+    same(place, "q", before, modes=False)
 
 
 # --- single facts that a copy may lose --------------------------------------------------------------------------------

@@ -23,7 +23,6 @@ def flat(mount, place):
             file[f"x{number}"] = np.arange(number)
             file[f"x{number}"].attrs["n"] = number
     place.load("p", place.files / "flat.h5").succeeded()
-    mount.eventually((mount / "p/x0").exists, "the project")
     return mount / "p"
 
 

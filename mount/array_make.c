@@ -165,6 +165,9 @@ static int create_locked(struct change *change, void *context)
     struct creation *creation = context;
     struct entry entry;
     bool may_be_there = creation->file && !(creation->file->flags & O_EXCL);
+    int result = change_check_asker(change->picture, creation->request);
+    if (result < 0)
+        return result;
     entry_find(change->picture, change->group, creation->name, &entry);
     if (entry.kind == ENTRY_GROUP)
         return may_be_there ? -EISDIR : -EEXIST;

@@ -12,6 +12,7 @@
 #include "base/scope.h"
 #include "log.h"
 #include "ops.h"
+#include "sidecar_place.h"
 #include "store/registry.h"
 #include "store/segment.h"
 
@@ -53,12 +54,6 @@ static int run_once(struct change *change, change_function *function, void *cont
     return result;
 }
 
-int change_run(struct daemon *daemon, fuse_req_t request, struct inode *directory,
-               change_function *function, void *context)
-{
-    return change_run_for(daemon, fuse_req_ctx(request), directory, function, context);
-}
-
 bool change_again(int attempts, int result)
 {
     if (attempts >= CHANGE_ATTEMPTS || result != -ESTALE)
@@ -72,14 +67,27 @@ bool change_again(int attempts, int result)
     return true;
 }
 
+static int run(struct change *change, change_function *function, void *context)
+{
+    int result = -ESTALE;
+    for (int attempts = 0; change_again(attempts, result); attempts++)
+        result = run_once(change, function, context);
+    return result;
+}
+
+int change_run(struct daemon *daemon, fuse_req_t request, struct inode *directory,
+               change_function *function, void *context)
+{
+    struct change change = {
+        .daemon = daemon, .who = fuse_req_ctx(request), .request = request, .directory = directory};
+    return run(&change, function, context);
+}
+
 int change_run_for(struct daemon *daemon, const struct fuse_ctx *who, struct inode *directory,
                    change_function *function, void *context)
 {
     struct change change = {.daemon = daemon, .who = who, .directory = directory};
-    int result = -ESTALE;
-    for (int attempts = 0; change_again(attempts, result); attempts++)
-        result = run_once(&change, function, context);
-    return result;
+    return run(&change, function, context);
 }
 
 int change_told(const struct picture *picture, int result, const struct cshm_error *error)
@@ -187,6 +195,21 @@ void change_segment_finish(struct change_segment *segment)
 bool change_may_take(const struct picture *picture, const struct fuse_ctx *who)
 {
     return who->uid == 0 || who->uid == geteuid() || who->uid == picture->project.uid;
+}
+
+int change_check_asker(const struct picture *picture, fuse_req_t request)
+{
+    const struct cshm_project *project = &picture->project;
+    const struct stat st = {
+        .st_uid = project->uid, .st_gid = project->gid, .st_mode = project->mode & 0777};
+    /* Directories may be searched by whom they may be read. */
+    bool may = sidecar_asker_may(request, &st, 02) && sidecar_asker_may(request, &st, 04);
+    return may ? 0 : -EACCES;
+}
+
+bool change_asker_reads(const struct entries *looks, fuse_req_t request)
+{
+    return !looks->has_segment || sidecar_asker_may(request, &looks->segment, 04);
 }
 
 void change_leave_ghost(struct daemon *daemon, fuse_req_t request, struct inode *directory,

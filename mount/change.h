@@ -28,6 +28,7 @@ bool change_again(int attempts, int result);
 struct change {
     struct daemon *daemon;
     const struct fuse_ctx *who; /* user, group, thread and umask of who asks */
+    fuse_req_t request;         /* NULL: he is not asking this moment */
     struct inode *directory;    /* not the root */
     struct picture *picture;    /* up to date and locked for a change */
     struct cshm_node *group;    /* the directory's node */
@@ -103,6 +104,17 @@ void change_segment_finish(struct change_segment *segment);
  * owner of the directory they are in, and root. Under the picture's lock.
  */
 bool change_may_take(const struct picture *picture, const struct fuse_ctx *who);
+
+/*
+ * Whether who asks may change what is in the project's directories. The kernel has looked at what
+ * it was told last: the project may be another one since, of another user. Under the picture's
+ * lock. 0 or -EACCES.
+ */
+int change_check_asker(const struct picture *picture, fuse_req_t request);
+
+/* Whether who asks may read an array, and so what is declared of it; `looks` as entries_of() says.
+ */
+bool change_asker_reads(const struct entries *looks, fuse_req_t request);
 
 /*
  * The array `name` has left `directory` with its sidecar, which was like `attributes`; it is

@@ -62,6 +62,11 @@ static int examine_names(const struct move *move)
 static int examine_rights(const struct move *move)
 {
     const struct fuse_ctx *who = fuse_req_ctx(move->request);
+    if (!move->link && !move_is_of_project(&move->from) &&
+        change_check_asker(move->from.picture, move->request) < 0)
+        return -EACCES;
+    if (!move_is_of_project(&move->to) && change_check_asker(move->to.picture, move->request) < 0)
+        return -EACCES;
     if (move_is_of_project(&move->from) && !change_may_take(move->from.picture, who))
         return -EPERM;
     bool replaces = move_is_of_project(&move->to) && move->to.node && !move->made;
@@ -157,6 +162,10 @@ int move_take_over(const struct move *move, struct cshm_tree *scratch, struct cs
     if (move_is_exchange(move) || node->type != CSHM_NODE_ARRAY || !there || !is_declared(there))
         return 0;
     if (is_declared(node) && !move->link)
+        return 0;
+    struct entries looks;
+    entries_of(move->to.picture, there, &looks);
+    if (!change_asker_reads(&looks, move->request)) /* it would tell him what he may not know */
         return 0;
     struct cshm_node *said;
     int result = cshm_tree_add(scratch, &scratch->root, there->key, CSHM_NODE_BARE, &said);

@@ -70,7 +70,7 @@ static int judge(struct daemon *daemon, fuse_req_t request, struct inode *direct
 {
     struct cshm_text key = {writer->key, writer->key_length};
     struct npy_publication publication = {
-        .draft = &writer->draft, .key = key, .mode = writer->mode};
+        .draft = &writer->draft, .key = key, .mode = writer->mode, .right = &writer->right};
     int result = told(daemon, directory, key, npy_draft_judge(&writer->draft), &writer->draft);
     if (result == 0)
         result = npy_publish(daemon, request, directory, &publication);
@@ -183,18 +183,19 @@ int npy_create(struct daemon *daemon, fuse_req_t request, struct inode *director
 {
     char space[CSHM_FSNAME_MAX + 1];
     struct cshm_text key;
+    struct right right;
     int result = key_before(name, space, &key);
     if (result == 0 && !file) /* mknod: there is nothing that could be a header */
         result = -EPERM;
     if (result == 0)
-        result = npy_may_publish(daemon, directory, key);
+        result = npy_may_publish(daemon, directory, key, &right);
     if (result < 0)
         return result;
     struct inode *inode = npy_make_inode(daemon, directory, key);
     if (!inode)
         return -ENOMEM;
     describe(request, directory, key, mode, &entry->attr);
-    struct npy_open *open = npy_open_writer(daemon, inode, &entry->attr, key, mode & 0777);
+    struct npy_open *open = npy_open_writer(daemon, inode, &entry->attr, key, mode & 0777, &right);
     if (!open) {
         inode_drop(&daemon->inodes, inode, 1);
         return -ENFILE;
@@ -243,8 +244,9 @@ int npy_open_to_write(struct daemon *daemon, fuse_req_t request, struct inode *i
         return lead_aside(daemon, request, inode);
     if (!npy_detour_end(daemon, fuse_req_ctx(request)->pid, inode, &st))
         return -ESTALE;
+    const struct right right = {.uid = st.st_uid, .gid = st.st_gid, .mode = st.st_mode & 0777};
     struct npy_open *open =
-        npy_open_writer(daemon, inode, &st, inode_name(inode), st.st_mode & 0777);
+        npy_open_writer(daemon, inode, &st, inode_name(inode), st.st_mode & 0777, &right);
     if (!open)
         return -ENFILE;
     file->fh = (uint64_t)(uintptr_t)open;
@@ -366,11 +368,12 @@ int npy_take(struct daemon *daemon, fuse_req_t request, struct inode *from, cons
     char space[CSHM_FSNAME_MAX + 1];
     struct cshm_text key;
     struct original original = {.fd = -1};
+    struct right unused; /* who renames asks now */
     int result = flags & ~(unsigned)RENAME_NOREPLACE ? -EINVAL : key_before(new_name, space, &key);
     if (result == 0 && flags & RENAME_NOREPLACE && is_there(daemon, to, new_name))
         result = -EEXIST;
     if (result == 0)
-        result = npy_may_publish(daemon, to, key);
+        result = npy_may_publish(daemon, to, key, &unused);
     if (result == 0)
         result = open_original(daemon, from, name, &original);
     if (result < 0)

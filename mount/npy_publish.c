@@ -21,13 +21,16 @@ static int may_replace(const struct cshm_node *node)
     return node && node->type == CSHM_NODE_GROUP && !is_of_fields(node) ? -EISDIR : 0;
 }
 
-int npy_may_publish(struct daemon *daemon, struct inode *directory, struct cshm_text key)
+int npy_may_publish(struct daemon *daemon, struct inode *directory, struct cshm_text key,
+                    struct right *right)
 {
     struct sight sight;
     int result = sight_begin(daemon, directory, &sight);
     if (result < 0)
         return result;
-    result = may_replace(cshm_node_child(sight.node, key));
+    const struct cshm_node *node = cshm_node_child(sight.node, key);
+    result = may_replace(node);
+    *right = right_to(sight.picture, node);
     sight_end(&sight);
     return result;
 }
@@ -241,6 +244,18 @@ static void tell(const struct change *change, struct cshm_text key)
     herald_attributes(herald, change->directory);
 }
 
+/* Who may not read them does not get them by putting a file of his in their place. */
+static struct cshm_attribute *kept_attributes(const struct change *change,
+                                              const struct cshm_node *old)
+{
+    struct entries looks = {0};
+    if (!old)
+        return NULL;
+    if (old->type == CSHM_NODE_ARRAY)
+        entries_of(change->picture, old, &looks);
+    return change_asker_reads(&looks, change->request) ? old->attributes : NULL;
+}
+
 static int commit(struct change *change, struct npy_publication *publication, struct cshm_node *old,
                   struct making *making)
 {
@@ -271,7 +286,7 @@ static int commit(struct change *change, struct npy_publication *publication, st
                                   .key = publication->key,
                                   .path = path.keys,
                                   .depth = path.depth,
-                                  .attributes = old ? old->attributes : NULL};
+                                  .attributes = kept_attributes(change, old)};
     if (old && old->type == CSHM_NODE_GROUP)
         add_remove(making, &path);
     result = make_node(making, &wanted);
@@ -284,12 +299,24 @@ static int commit(struct change *change, struct npy_publication *publication, st
     return result == 0 ? change_commit(change, &what) : result;
 }
 
+/* Who renames is asked for the directory, like who makes something. */
+static int check_right(const struct change *change, const struct npy_publication *publication,
+                       const struct cshm_node *old)
+{
+    if (!publication->right)
+        return change_check_asker(change->picture, change->request);
+    const struct right now = right_to(change->picture, old);
+    return right_holds(publication->right, &now, change->who) ? 0 : -EACCES;
+}
+
 static int publish(struct change *change, void *context)
 {
     struct npy_publication *publication = context;
     const struct npy_draft *draft = publication->draft;
     struct cshm_node *old = cshm_node_child(change->group, publication->key);
     int result = may_replace(old);
+    if (result == 0)
+        result = check_right(change, publication, old);
     if (result < 0)
         return result;
     CSHM_AUTO_TREE struct cshm_tree *tree = cshm_tree_create();

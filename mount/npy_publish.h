@@ -5,6 +5,7 @@
 
 #include "change.h"
 #include "npy_draft.h"
+#include "right.h"
 
 /* Where a file that is renamed onto a view comes from. */
 struct npy_source {
@@ -18,6 +19,7 @@ struct npy_publication {
     struct npy_draft *draft;         /* whole */
     struct cshm_text key;            /* of the array */
     mode_t mode;                     /* of a new one; one that is there keeps owner and mode */
+    const struct right *right;       /* of who began to write; NULL: he asks now */
     const struct npy_source *source; /* NULL: written. Else it goes, if it is of the same project */
 };
 
@@ -28,7 +30,8 @@ struct npy_publication {
 int npy_publish(struct daemon *daemon, fuse_req_t request, struct inode *directory,
                 struct npy_publication *publication);
 
-/* Whether a file of this key can be written there: 0, -EISDIR, -ENOENT. */
-int npy_may_publish(struct daemon *daemon, struct inode *directory, struct cshm_text key);
+/* Whether a file of this key can be written there: 0, -EISDIR, -ENOENT; and by what right. */
+int npy_may_publish(struct daemon *daemon, struct inode *directory, struct cshm_text key,
+                    struct right *right);
 
 #endif

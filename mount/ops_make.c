@@ -74,9 +74,12 @@ static int make_group(struct change *change, void *context)
 {
     const struct making *making = context;
     CSHM_AUTO_PATH struct change_path path = {0};
+    int result = change_check_asker(change->picture, change->request);
+    if (result < 0)
+        return result;
     if (cshm_node_child_by_fsname(change->group, making->name))
         return -EEXIST;
-    int result = change_path_make(change->group, &making->key, &path);
+    result = change_path_make(change->group, &making->key, &path);
     if (result < 0)
         return result;
     const struct cshm_node group = {.type = CSHM_NODE_GROUP};

@@ -50,6 +50,9 @@ static int unlink_found(struct change *change, void *context)
     struct unlinking *unlinking = context;
     struct entry entry;
     unlinking->haunted = false;
+    int result = change_check_asker(change->picture, change->request);
+    if (result < 0)
+        return result;
     entry_find(change->picture, change->group, unlinking->name, &entry);
     switch (entry.kind) {
     case ENTRY_DATA:
@@ -143,6 +146,9 @@ static int remove_group(struct change *change, void *context)
 {
     struct picture *picture = change->picture;
     struct entry entry;
+    int result = change_check_asker(picture, change->request);
+    if (result < 0)
+        return result;
     entry_find(picture, change->group, context, &entry);
     if (entry.kind != ENTRY_GROUP)
         return entry.kind == ENTRY_NONE ? -ENOENT : -ENOTDIR;
@@ -150,7 +156,7 @@ static int remove_group(struct change *change, void *context)
         return -ENOTEMPTY;
     /* Copied: the change may free the tree it stands in. */
     CSHM_AUTO_PATH struct change_path path = {0};
-    int result = change_path_make(entry.node, NULL, &path);
+    result = change_path_make(entry.node, NULL, &path);
     if (result < 0)
         return result;
     struct cshm_error error = {0};

@@ -122,6 +122,9 @@ static int judge(struct change *change, void *context)
         return -EISDIR;
     if (!j->node && !text->is_new) /* it went with its array, as an open file that is removed */
         return 0;
+    const struct right now = right_to(change->picture, j->node);
+    if (!right_holds(&text->author->right, &now, &text->author->who))
+        return -EACCES;
     if (!j->node && text->text.length == 0) /* touch(1): nothing is said, so nothing is made */
         return 0;
     if (j->parsed_result < 0) {

@@ -12,12 +12,14 @@
 
 #include "change.h"
 #include "inode.h"
+#include "right.h"
 
 /* Who began to write, and what he may do. */
 struct sidecar_author {
     struct fuse_ctx who;
-    mode_t mode;   /* of an array that is made */
-    ino_t segment; /* of an undeclared array that he may write; 0: none */
+    mode_t mode;        /* of an array that is made */
+    ino_t segment;      /* of an undeclared array that he may write; 0: none */
+    struct right right; /* by which he was let in */
 };
 
 struct sidecar_text {

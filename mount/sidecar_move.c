@@ -273,12 +273,23 @@ static int check_replaced(const struct copy *copy, const struct cshm_node *there
     return segment && copy->own_segment && strcmp(segment, copy->own_segment) == 0 ? -EINVAL : 0;
 }
 
+/* What he may not read of it is nothing that a text of his takes over. */
+static const struct cshm_node *readable(const struct change *change, const struct cshm_node *there)
+{
+    struct entries looks = {0};
+    if (there && there->type == CSHM_NODE_ARRAY)
+        entries_of(change->picture, there, &looks);
+    return change_asker_reads(&looks, change->request) ? there : NULL;
+}
+
 static int put_copy(struct change *change, void *context)
 {
     const struct copy *copy = context;
     char own_key[CSHM_FSNAME_MAX + 1];
     struct cshm_node *there = cshm_node_child_by_fsname(change->group, copy->new_name);
     struct cshm_text key = there ? there->key : (struct cshm_text){NULL, 0};
+    if (change_check_asker(change->picture, change->request) < 0)
+        return -EACCES;
     int result =
         there ? check_replaced(copy, there) : change_new_key(copy->new_name, own_key, &key);
     if (result < 0)
@@ -287,7 +298,7 @@ static int put_copy(struct change *change, void *context)
     CSHM_AUTO_SEGMENT struct change_segment segment = {.fd = -1};
     CSHM_AUTO_PATH struct change_path path = {0};
     struct cshm_node node = {.type = CSHM_NODE_ARRAY};
-    result = scratch ? describe_copy(copy, there, scratch, &node) : -ENOMEM;
+    result = scratch ? describe_copy(copy, readable(change, there), scratch, &node) : -ENOMEM;
     if (result == 0)
         result = change_segment_make(change, copy->text.length, copy->st.st_mode, &segment);
     /* Whoever may not read the sidecar may not read its copy. */

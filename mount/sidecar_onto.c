@@ -20,6 +20,7 @@ static int check_target(struct sidecar_onto *o, const struct sight *sight)
         return -EACCES;
     if (looks->has_segment)
         o->author.segment = looks->segment.st_ino;
+    o->author.right = right_to(sight->picture, o->place.node);
     o->key = malloc(o->place.key.length + 1);
     if (!o->key)
         return -ENOMEM;

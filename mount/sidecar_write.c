@@ -100,7 +100,8 @@ static int begin(const struct creation *c, const struct sight *sight,
         .draft_attributes = &st,
         .author = {.who = *fuse_req_ctx(c->request),
                    .mode = c->mode,
-                   .segment = place->looks.has_segment ? place->looks.segment.st_ino : 0},
+                   .segment = place->looks.has_segment ? place->looks.segment.st_ino : 0,
+                   .right = right_to(sight->picture, place->node)},
     };
     struct manuscript *manuscript = NULL;
     /* Somebody was quicker, or still writes one that is gone: the kernel looks again. */

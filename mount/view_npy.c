@@ -96,7 +96,8 @@ struct npy_open *npy_open_make(struct daemon *daemon, const struct inode *inode,
 }
 
 struct npy_open *npy_open_writer(struct daemon *daemon, const struct inode *inode,
-                                 const struct stat *last, struct cshm_text key, mode_t mode)
+                                 const struct stat *last, struct cshm_text key, mode_t mode,
+                                 const struct right *right)
 {
     struct npy_writer *writer = calloc(1, sizeof *writer);
     struct npy_open *open = writer ? npy_open_make(daemon, inode, last, NULL, 0) : NULL;
@@ -109,6 +110,7 @@ struct npy_open *npy_open_writer(struct daemon *daemon, const struct inode *inod
     (void)pthread_mutex_init(&writer->lock, NULL);
     npy_draft_begin(&writer->draft);
     writer->mode = mode;
+    writer->right = *right;
     if (key.length > 0)
         memcpy(writer->key, key.bytes, key.length);
     writer->key_length = key.length;

@@ -6,15 +6,17 @@
 #include <pthread.h>
 
 #include "npy_draft.h"
+#include "right.h"
 #include "view.h"
 
 /* One that is being written. It is published when it is closed, or synced, and is whole. */
 struct npy_writer {
     pthread_mutex_t lock; /* taken before a picture's */
     struct npy_draft draft;
-    mode_t mode;    /* of a new array */
-    bool unjudged;  /* something was written since the last close */
-    bool published; /* that was all */
+    mode_t mode;        /* of a new array */
+    struct right right; /* by which it was opened */
+    bool unjudged;      /* something was written since the last close */
+    bool published;     /* that was all */
     char key[CSHM_FSNAME_MAX + 1];
     size_t key_length;
 };
@@ -36,7 +38,8 @@ struct npy_open *npy_open_make(struct daemon *daemon, const struct inode *inode,
                                const struct stat *last, const char *text, size_t header);
 /* The same to be written. The key is of no longer a name than CSHM_FSNAME_MAX. */
 struct npy_open *npy_open_writer(struct daemon *daemon, const struct inode *inode,
-                                 const struct stat *last, struct cshm_text key, mode_t mode);
+                                 const struct stat *last, struct cshm_text key, mode_t mode,
+                                 const struct right *right);
 
 static inline struct npy_open *npy_open_of(const struct fuse_file_info *file)
 {

@@ -224,7 +224,9 @@ static int begin_writing(struct daemon *daemon, fuse_req_t request, struct inode
     const struct manuscript_start start = {
         .text = {text->bytes, text->length},
         .truncate = truncate,
-        .author = {.who = *fuse_req_ctx(request), .mode = mode},
+        .author = {.who = *fuse_req_ctx(request),
+                   .mode = mode,
+                   .right = right_to(sight->picture, sight->node)},
     };
     return manuscript_open(daemon, inode, &start, out);
 }

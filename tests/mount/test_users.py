@@ -463,3 +463,86 @@ def test_a_rename_between_two_names_of_one_array_does_nothing(mount, place):
     mount.eventually((mount / "p/y").exists, "the project")
     os.rename(mount / "p/x", mount / "p/y")
     assert (mount / "p/x").stat().st_ino == (mount / "p/y").stat().st_ino
+
+
+# --- what nobody is told, and nobody gets, by a detour ----------------------------------------------------------------
+
+
+
+def everything_readable_by(identity, top):
+    texts = []
+
+    def look():
+        for folder, _, files in os.walk(top):
+            for name in [*files, *(name[:-5] for name in files if name.endswith(".meta"))]:
+                with contextlib.suppress(OSError), open(os.path.join(folder, name), "rb") as file:
+                    texts.append(file.read())
+
+    identity.run(look)
+    return b"".join(texts)
+
+
+def put_raw(path):
+    path.write_bytes(b"12345678")
+
+
+ONTO = {
+    "an undeclared array": lambda p: (put_raw(p / "new"), os.rename(p / "new", p / "x")),
+    "an npy file": lambda p: ((p / "new").write_bytes(npy()), os.rename(p / "new", p / "x.npy")),
+    "a sidecar's text": lambda p: ((p / "own.meta").write_bytes(ARRAY), os.rename(p / "own.meta", p / "x")),
+}
+
+
+@pytest.mark.parametrize("case", ONTO)
+@pytest.mark.parametrize("owner", (OWNER, ROOT), ids=("users", "roots"))
+def test_what_one_may_not_read_is_not_taken_over_by_what_one_puts_in_its_place(everybody, place, raw_files, case, owner):
+    new_registry(place)
+    publish(place, "hers", owner, 0o666, 0o600, {"x": np.arange(4)})
+    everybody.start()
+    assert b'units = "s"' not in everything_readable_by(OTHER, everybody / "hers")
+    with_umask(OTHER, 0o000, lambda: ONTO[case](everybody / "hers"))
+    assert b'units = "s"' not in everything_readable_by(OTHER, everybody / "hers")
+    assert b'units = "s"' not in everything_readable_by(ROOT, everybody / "hers")
+
+
+def test_what_one_may_read_is_taken_over(everybody, place, raw_files):
+    new_registry(place)
+    publish(place, "hers", OWNER, 0o666, 0o644, {"x": np.arange(4)})
+    everybody.start()
+    with_umask(OTHER, 0o022, lambda: ONTO["an undeclared array"](everybody / "hers"))
+    assert b'units = "s"' in (everybody / "hers/x.meta").read_bytes()
+
+
+BEGUN = {
+    "a sidecar that is there": ("x.meta", os.O_WRONLY),
+    "an emptied sidecar": ("x.meta", os.O_WRONLY | os.O_TRUNC),
+    "a sidecar that is not there": ("z.meta", os.O_WRONLY | os.O_CREAT),
+    "a sidecar of the project": (".meta", os.O_WRONLY | os.O_CREAT),
+    "an npy file that is there": ("x.npy", os.O_WRONLY | os.O_TRUNC),
+    "an npy file that is not there": ("z.npy", os.O_WRONLY | os.O_CREAT),
+}
+
+
+@pytest.mark.parametrize("case", BEGUN)
+def test_what_was_begun_in_ones_own_project_is_not_done_to_anothers_of_that_name(everybody, place, case):
+    """He opens, removes his project, another user makes one of that name, and he closes."""
+    name, flags = BEGUN[case]
+    new_registry(place)
+    publish(place, "p", OTHER, 0o644, 0o644, {"x": np.arange(4)})
+    everybody.start()
+    text = npy() if name.endswith("npy") else ARRAY if name == "z.meta" else b'[attrs]\nforged = 1\n'
+    fd = OTHER.run(lambda: os.open(everybody / "p" / name, flags, 0o644))
+    os.write(fd, text)
+    place.manifest_path("p").unlink()
+    everybody.eventually(lambda: not (everybody / "p").exists(), "the removal")
+    publish(place, "p", OWNER, 0o600, 0o600, {"x": np.arange(5)})
+    everybody.eventually(lambda: (everybody / "p").exists() and (everybody / "p").stat().st_uid == OWNER.uid, "the new one")
+    before = place.manifest("p").text
+    with contextlib.suppress(OSError):
+        OTHER.run(lambda: os.fsync(fd))
+    with contextlib.suppress(OSError):
+        OTHER.run(lambda: os.close(fd))
+    assert place.manifest("p").text == before
+    assert (everybody / "p/x").read_bytes() == np.arange(5).tobytes()
+    assert sorted(os.listdir(everybody / "p")) == ["x", "x.meta"]
+    os.unlink(place.shm / next(iter(place.segments() - place.manifest("p").segments())))

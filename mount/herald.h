@@ -85,8 +85,8 @@ void herald_attributes_later(struct herald *herald, struct inode *inode);
 void herald_now(struct herald *herald, const struct inode *inode);
 
 /*
- * What the kernel has read of `directory`, and its attributes, told at once: for one that was moved,
- * whose mtime is what it was.
+ * What the kernel has read of `directory`, and its attributes, told at once: for one that was
+ * moved, whose mtime is what it was.
  */
 void herald_listing(struct herald *herald, const struct inode *directory);
 

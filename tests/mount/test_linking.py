@@ -117,3 +117,30 @@ def test_a_linked_name_moves_like_any_other(mount, place, projects):
     assert os.lstat(mount / "q/third").st_ino == os.lstat(mount / "p/x").st_ino
     assert (mount / "q/third").read_bytes() == (mount / "p/x").read_bytes() == X.tobytes()
     place.assert_consistent()
+
+
+@pytest.mark.parametrize("target", ["p/second", "q/second"])
+def test_a_link_takes_over_the_sidecar_that_waits_for_it(mount, place, projects, target):
+    text = (mount / "p/x.meta").read_text().replace('of = "p"', 'of = "waiting"')
+    (mount / (target + ".meta")).write_text(text)
+    assert 'state = "waiting"' in (mount / (target + ".meta")).read_text()
+    link(mount / "p/x", mount / target)
+    document = (mount / (target + ".meta")).read_text()
+    assert 'of = "waiting"' in document and "state" not in document
+    assert os.lstat(mount / target).st_ino == os.lstat(mount / "p/x").st_ino
+    assert 'of = "p"' in (mount / "p/x.meta").read_text()
+
+
+def test_who_links_may_then_create_the_sidecar_exclusively(mount, projects):
+    link(mount / "p/x", mount / "p/second")
+    assert 'of = "p"' in (mount / "p/second.meta").read_text()
+    with pytest.raises(FileExistsError):
+        open(mount / "p/y.meta", "x")
+    if not mount.access.as_root:
+        pytest.skip("a user's daemon may not see what this process, which was root's, is doing")
+    link(mount / "p/x", mount / "p/third")
+    with open(mount / "p/third.meta", "x") as file:
+        file.write("[attrs]\nof = 1\n")
+    assert "of = 1" in (mount / "p/third.meta").read_text()
+    with pytest.raises(FileExistsError):
+        open(mount / "p/third.meta", "x")

@@ -70,6 +70,21 @@ def test_removing_everything_succeeds(mount, place, flat, way):
     place.assert_nothing_published()
 
 
+def test_each_name_by_a_process_of_its_own(mount, flat):
+    """The sidecar has gone with its array for everybody else, at once."""
+    tools.shell('for f in *; do if [ -e "$f" ] || [ -L "$f" ]; then rm "$f"; fi; done', flat)
+    assert shown(flat) == set()
+
+
+def test_an_unlinked_sidecar_of_a_project_is_gone_until_something_is_declared(mount, place, flat):
+    tools.shell("rm .meta && [ ! -e .meta ]", flat)
+    assert ".meta" not in os.listdir(flat)
+    with open(flat / ".meta", "x") as file:
+        file.write("[attrs]\nnew = 1\n")
+    assert attributes(flat / ".meta") == {"new": 1}
+    assert "source = " in (flat / ".meta").read_text()
+
+
 def test_rm_names_the_sidecars_too(mount, place, flat):
     tools.shell("rm x1 x1.meta x2.meta x2", flat)
     assert shown(flat) == {f"x{number}" for number in range(ARRAYS)} - {"x1", "x2"}

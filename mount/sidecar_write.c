@@ -139,6 +139,8 @@ int sidecar_create(struct daemon *daemon, fuse_req_t request, struct inode *dire
     if (result == 0 && place.exists) /* ESTALE: the kernel looks again, and asks who may */
         result = file->flags & O_EXCL ? -EEXIST : -ESTALE;
     if (result == 0)
+        result = change_check_asker(sight.picture, request);
+    if (result == 0)
         result = begin(&c, &sight, &place);
     sight_end(&sight);
     return result;

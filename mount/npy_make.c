@@ -188,7 +188,7 @@ int npy_create(struct daemon *daemon, fuse_req_t request, struct inode *director
     if (result == 0 && !file) /* mknod: there is nothing that could be a header */
         result = -EPERM;
     if (result == 0)
-        result = npy_may_publish(daemon, directory, key, &right);
+        result = npy_may_publish(daemon, request, directory, key, &right);
     if (result < 0)
         return result;
     struct inode *inode = npy_make_inode(daemon, directory, key);
@@ -373,7 +373,7 @@ int npy_take(struct daemon *daemon, fuse_req_t request, struct inode *from, cons
     if (result == 0 && flags & RENAME_NOREPLACE && is_there(daemon, to, new_name))
         result = -EEXIST;
     if (result == 0)
-        result = npy_may_publish(daemon, to, key, &unused);
+        result = npy_may_publish(daemon, request, to, key, &unused);
     if (result == 0)
         result = open_original(daemon, from, name, &original);
     if (result < 0)

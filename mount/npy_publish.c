@@ -21,8 +21,8 @@ static int may_replace(const struct cshm_node *node)
     return node && node->type == CSHM_NODE_GROUP && !is_of_fields(node) ? -EISDIR : 0;
 }
 
-int npy_may_publish(struct daemon *daemon, struct inode *directory, struct cshm_text key,
-                    struct right *right)
+int npy_may_publish(struct daemon *daemon, fuse_req_t request, struct inode *directory,
+                    struct cshm_text key, struct right *right)
 {
     struct sight sight;
     int result = sight_begin(daemon, directory, &sight);
@@ -30,6 +30,8 @@ int npy_may_publish(struct daemon *daemon, struct inode *directory, struct cshm_
         return result;
     const struct cshm_node *node = cshm_node_child(sight.node, key);
     result = may_replace(node);
+    if (result == 0)
+        result = change_check_asker(sight.picture, request);
     *right = right_to(sight.picture, node);
     sight_end(&sight);
     return result;

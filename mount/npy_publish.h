@@ -30,8 +30,8 @@ struct npy_publication {
 int npy_publish(struct daemon *daemon, fuse_req_t request, struct inode *directory,
                 struct npy_publication *publication);
 
-/* Whether a file of this key can be written there: 0, -EISDIR, -ENOENT; and by what right. */
-int npy_may_publish(struct daemon *daemon, struct inode *directory, struct cshm_text key,
-                    struct right *right);
+/* Whether a file of this key can be made there: 0, -EISDIR, -ENOENT, -EACCES; and by what right. */
+int npy_may_publish(struct daemon *daemon, fuse_req_t request, struct inode *directory,
+                    struct cshm_text key, struct right *right);
 
 #endif

@@ -10,6 +10,8 @@
 #include "backing.h"
 #include "base/scope.h"
 #include "ops.h"
+#include "right.h"
+#include "sidecar_place.h"
 #include "view.h"
 
 /*
@@ -72,6 +74,24 @@ static void note_writer(struct daemon *daemon, struct inode *inode,
         pristine_end(&daemon->pristine, inode_array(inode)->segment);
 }
 
+/*
+ * The inode of an array is that of one file. Texts and views go by their names: what the kernel has
+ * been told may have been of another user's.
+ */
+static int check_asker(fuse_req_t request, const struct inode *inode, const struct sight *sight,
+                       const struct fuse_file_info *file)
+{
+    if (inode->kind == INODE_ARRAY)
+        return 0;
+    const struct right now = right_to(sight->picture, sight->node);
+    const struct stat st = {.st_uid = now.uid, .st_gid = now.gid, .st_mode = now.mode};
+    bool reads = (file->flags & O_ACCMODE) != O_WRONLY;
+    bool writes = (file->flags & O_ACCMODE) != O_RDONLY || file->flags & O_TRUNC;
+    bool may = (!reads || sidecar_asker_may(request, &st, 04)) &&
+               (!writes || sidecar_asker_may(request, &st, 02));
+    return may ? 0 : -EACCES;
+}
+
 static int open_seen(struct daemon *daemon, fuse_req_t request, struct inode *inode,
                      struct fuse_file_info *file)
 {
@@ -80,7 +100,9 @@ static int open_seen(struct daemon *daemon, fuse_req_t request, struct inode *in
     int result = sight_begin(daemon, inode, &sight);
     if (result < 0)
         return result;
-    result = view->open(daemon, request, inode, &sight, file);
+    result = check_asker(request, inode, &sight, file);
+    if (result == 0)
+        result = view->open(daemon, request, inode, &sight, file);
     note_writer(daemon, inode, file);
     sight_end(&sight);
     return result > 0 ? view->open_changing(daemon, request, inode, file) : result;

@@ -142,6 +142,8 @@ int sidecar_create(struct daemon *daemon, fuse_req_t request, struct inode *dire
     if (result == 0 && place.exists && !is_newcomer)
         result = exclusive ? -EEXIST : -ESTALE; /* the kernel looks again, and asks who may */
     if (result == 0)
+        result = change_check_asker(sight.picture, request);
+    if (result == 0)
         result = begin(&c, &sight, &place);
     sight_end(&sight);
     return result;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A daemon of root serves everybody, each with his own rights."""
 
+import contextlib
 import os
 
 import numpy as np
@@ -169,3 +170,135 @@ def test_roots_mount_has_both_options(mount, access):
     if not access.as_root:
         pytest.skip("about the daemon of root")
     assert {"allow_other", "default_permissions"} <= set(mounting.options_of(mount.path))
+
+
+# --- whose registry everybody may write into --------------------------------------------------------------------------
+
+
+def status_of(path):
+    st = os.stat(path)
+    return st.st_uid, st.st_gid, st.st_mode, st.st_size, st.st_nlink, path.read_bytes()
+
+
+def write_as(identity, path, text, mode=0o644):
+    """A file of that user in the registry, at one stroke."""
+
+    def write():
+        temporary = path.with_name(f"tmp-{path.name}")
+        temporary.write_text(text)
+        temporary.chmod(mode)
+        temporary.rename(path)
+
+    identity.run(write)
+
+
+@pytest.fixture
+def hostile(shared, place):
+    """hers/a is the victim's; `other` has a project of his own, with x."""
+    place.load("mine", h5.sample(place.files / "mine.h5"), "--mode=0644", identity=users.other_stranger).succeeded()
+    shared.eventually((shared / "mine/a").exists, "the project")
+    os.chmod(place.segment("hers", "a"), 0o600)
+    return shared
+
+
+def shows_anothers(path):
+    return path.exists() and path.stat().st_uid == users.STRANGER
+
+
+ATTEMPTS = {
+    "read": lambda p: (p / "a").read_bytes(),
+    "read npy": lambda p: (p / "a.npy").read_bytes(),
+    "truncate": lambda p: os.truncate(p / "a", 8),
+    "truncate at open": lambda p: os.close(os.open(p / "a", os.O_WRONLY | os.O_TRUNC)),
+    "chmod": lambda p: os.chmod(p / "a", 0o666),
+    "chgrp": lambda p: os.chown(p / "a", -1, users.other_stranger.gid),
+    "touch": lambda p: os.utime(p / "a", (1, 1)),
+    "link": lambda p: os.link(p / "a", p / "linked"),
+    "move": lambda p: os.rename(p / "a", p / "moved"),
+    "move to another": lambda p: (os.mkdir(p.parent / "mine-too"), os.rename(p / "a", p.parent / "mine-too/a")),
+    "declare": lambda p: (p / "a.meta").write_text('[array]\ndtype = "uint8"\nshape = [1]\n'),
+    "write npy": lambda p: (p / "a.npy").write_bytes(b"\x93NUMPY"),
+    "create": lambda p: (p / "a").write_bytes(b"mine"),
+    "chgrp of the project": lambda p: os.chown(p, -1, users.other_stranger.gid),
+    "chmod of the project": lambda p: os.chmod(p, 0o666),
+    "unlink": lambda p: os.unlink(p / "a"),
+    "unlink the sidecar": lambda p: os.unlink(p / "a.meta"),
+    "rename the project": lambda p: os.rename(p, p.with_name("renamed")),
+    "rmdir": lambda p: os.rmdir(p),
+}
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS)
+def test_a_manifest_that_names_anothers_segment_gives_no_right_to_it(hostile, place, attempt):
+    """Put in the place of one that the kernel and the daemon know as his own."""
+    victim, own = place.segment("hers", "a"), place.segment("mine", "a")
+    victim.write_bytes(b"secret! " * (victim.stat().st_size // 8))
+    before = status_of(victim)
+    as_other(lambda: (hostile / "mine/a").stat())
+    text = place.manifest_path("mine").read_text().replace(own.name, victim.name)
+    write_as(users.other_stranger, place.manifest_path("mine"), text)
+    found = None
+    for _ in range(2):  # before it is known, perhaps, and after
+        with contextlib.suppress(OSError):
+            found = as_other(lambda: ATTEMPTS[attempt](hostile / "mine"))
+        assert not isinstance(found, bytes) or b"secret" not in found
+        hostile.eventually(lambda: not shows_anothers(hostile / "mine/a"), "nothing of hers")
+    assert status_of(victim) == before
+    own.unlink(missing_ok=True)
+
+
+FORGED = {
+    "a pending file": lambda place, victim: (".pending.forged", f"{victim}\n"),
+    "a pending file that gives": lambda place, victim: (
+        ".pending.forged",
+        f"!owner\tmine\t0\t0\t600\n!give\t{victim}\t{users.other_stranger.uid}\t0\t{users.STRANGER}\t0\n!end\n",
+    ),
+    "a journal": lambda place, victim: (".journal.hers", "0 0 remove\n"),
+    "a manifest of its name": lambda place, victim: ("cute-shm.hers.x.toml", f'[x]\nshm_name = "{victim}"\nshape = [1]\n'),
+}
+
+
+@pytest.mark.parametrize("case", FORGED)
+def test_files_in_the_registry_are_obeyed_as_far_as_their_owner_may(hostile, place, case):
+    victim = place.segment("hers", "a")
+    before, manifest = status_of(victim), place.manifest("hers").tree
+    name, text = FORGED[case](place, victim.name)
+    write_as(users.other_stranger, place.registry / name, text, 0o666)
+    as_stranger(lambda: os.mkdir(hostile / "next"))  # who comes next looks after what is left
+    as_stranger(lambda: os.rmdir(hostile / "next"))
+    assert (status_of(victim), place.manifest("hers").tree) == (before, manifest)
+    as_stranger(lambda: os.rename(hostile / "hers/a", hostile / "hers/moved"))
+    assert as_stranger((hostile / "hers/moved").read_bytes) == before[-1]
+    (place.registry / name).unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("name", ("cute-shm.fake.toml", ".journal.mine", ".pending.fake"))
+def test_a_symbolic_link_in_the_registry_is_followed_by_nobody(hostile, place, name):
+    target = place.manifest_path("hers")
+    before = target.stat().st_uid, target.stat().st_mode, target.read_bytes()
+    as_other(lambda: (place.registry / name).symlink_to(target))
+    for act in (
+        lambda: os.chmod(hostile / "fake", 0o666),
+        lambda: os.rename(hostile / "mine/a", hostile / "mine/moved"),
+        lambda: os.mkdir(hostile / "mine/g"),
+        lambda: os.rmdir(hostile / "fake"),
+        lambda: os.chmod(hostile / "mine", 0o666),
+        lambda: os.mkdir(hostile / "fake"),
+    ):
+        with contextlib.suppress(OSError):
+            as_other(act)
+    assert (target.stat().st_uid, target.stat().st_mode, target.read_bytes()) == before
+    (place.registry / name).unlink(missing_ok=True)
+
+
+def test_giving_a_project_gives_nothing_that_is_not_its_owners(hostile, place):
+    """Root gives away a project whose manifest names another's segment."""
+    victim, own = place.segment("hers", "a"), place.segment("mine", "a")
+    before = status_of(victim)
+    text = place.manifest_path("mine").read_text().replace(own.name, victim.name)
+    write_as(users.other_stranger, place.manifest_path("mine"), text)
+    own.unlink()
+    hostile.eventually(lambda: not (hostile / "mine/a").exists(), "the forged manifest")
+    os.chown(hostile / "mine", users.NOBODY, users.NOBODY)
+    assert place.manifest_path("mine").stat().st_uid == users.NOBODY
+    assert status_of(victim) == before

@@ -10,7 +10,7 @@ import os
 import numpy as np
 import pytest
 
-from support import h5, toml_text, users
+from support import freezing, h5, toml_text, users
 
 OWNER = users.stranger
 MEMBER = users.Identity(users.STRANGER + 5, OWNER.gid)
@@ -381,6 +381,49 @@ def test_a_foreign_empty_project_is_not_removed(served):
     with pytest.raises(PermissionError):
         MEMBER.run(lambda: os.rmdir(served / "his"))
     OTHER.run(lambda: os.rmdir(served / "his"))
+
+
+STALE = {
+    "create": lambda p: (p / "new").write_bytes(b"x"),
+    "create by a sidecar": lambda p: (p / "new.meta").write_bytes(ARRAY),
+    "create by npy": lambda p: (p / "new.npy").write_bytes(npy()),
+    "mkdir": lambda p: os.mkdir(p / "new"),
+    "unlink": lambda p: os.unlink(p / "x"),
+    "unlink the sidecar": lambda p: os.unlink(p / "x.meta"),
+    "rmdir": lambda p: os.rmdir(p / "hollow"),
+    "rename": lambda p: os.rename(p / "x", p / "z"),
+    "rename out": lambda p: os.rename(p / "x", p.with_name("mine") / "z"),
+    "rename in": lambda p: os.rename(p.with_name("mine") / "f", p / "z"),
+    "write the sidecar": lambda p: (p / "x.meta").write_bytes(ATTRIBUTES),
+    "read the sidecar": lambda p: (p / "x.meta").read_bytes(),
+    "read": lambda p: (p / "x").read_bytes(),
+    "read npy": lambda p: (p / "x.npy").read_bytes(),
+    "list": lambda p: os.listdir(p),
+    "chmod": lambda p: os.chmod(p, 0o666),
+}
+
+
+@pytest.mark.parametrize("case", STALE)
+def test_what_the_kernel_was_told_of_a_project_gives_no_right_to_the_next_of_that_name(everybody, place, case):
+    """It is replaced by another user's, and nobody has told the kernel yet."""
+    new_registry(place)
+    arrays = {"x": np.arange(4), "hollow": {}}
+    publish(place, "p", OTHER, 0o644, 0o644, arrays)
+    publish(place, "mine", OTHER, 0o644, 0o644, {"f": np.arange(3)})
+    everybody.start()
+    for name in ("p/x", "p/x.meta", "p/x.npy", "p/hollow", "mine/f"):
+        OTHER.run(lambda name=name: (everybody / name).lstat())
+    old = place.segment("p", "x")
+    with freezing.frozen(everybody.process, "watch"), freezing.frozen(everybody.process, "herald"):
+        publish(place, "p", OWNER, 0o600, 0o600, {"x": np.arange(7), "hollow": {}})
+        before = place.manifest("p").text
+        found = None
+        with contextlib.suppress(OSError):
+            found = OTHER.run(lambda: STALE[case](everybody / "p"))
+        assert place.manifest("p").text == before
+        assert place.manifest_path("p").stat().st_mode & 0o777 == 0o600
+        assert not isinstance(found, bytes) or np.arange(7).tobytes() not in found and b"[7]" not in found
+    old.unlink(missing_ok=True)
 
 
 # --- renaming, as POSIX has it ----------------------------------------------------------------------------------------

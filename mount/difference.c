@@ -24,9 +24,17 @@ static void sidecar_name(const struct cshm_node *node,
     memcpy(out + length, ENTRIES_META, sizeof ENTRIES_META);
 }
 
+/*
+ * The kernel keeps what it has read of a directory until its mtime is another one: so it must be,
+ * whatever the time.
+ */
 static void touch(struct inode *directory, struct timespec time)
 {
-    atomic_store(&inode_directory(directory)->changed, sight_nanoseconds(time));
+    _Atomic int64_t *changed = &inode_directory(directory)->changed;
+    int64_t wanted = sight_nanoseconds(time);
+    int64_t before = atomic_exchange(changed, wanted);
+    if (before == wanted)
+        (void)atomic_compare_exchange_strong(changed, &wanted, wanted + 1);
 }
 
 void difference_entries(struct daemon *daemon, struct inode *directory)
@@ -70,9 +78,10 @@ static void forget_group(struct daemon *daemon, struct inode *directory,
 struct comparison {
     struct daemon *daemon;
     struct picture *picture;
-    const struct cshm_project *after; /* NULL: gone */
-    bool given;                       /* to another owner */
-    bool opened;                      /* owner, group or mode are others */
+    const struct cshm_project *before; /* NULL: not of interest */
+    const struct cshm_project *after;  /* NULL: gone */
+    bool given;                        /* to another owner */
+    bool opened;                       /* owner, group or mode are others */
 };
 
 static const struct cshm_node nothing = {.type = CSHM_NODE_GROUP};
@@ -86,14 +95,17 @@ static bool is_shown_alike(const struct cshm_node *a, const struct cshm_node *b)
            one->undeclared == other->undeclared && one->empty_rest == other->empty_rest;
 }
 
-static void compare_array(const struct comparison *c, struct inode *directory,
+/* Whether its names are the same ones: of another segment it is not known if there was a file. */
+static bool compare_array(const struct comparison *c, struct inode *directory,
                           const struct cshm_node *old, const struct cshm_node *new)
 {
     const char *before = segment_of(old);
     const char *after = new ? segment_of(new) : NULL;
     bool same = before && after && !c->given && strcmp(before, after) == 0;
-    if (before && !(same && is_shown_alike(old, new)))
+    bool alike = same && is_shown_alike(old, new);
+    if (before && !alike)
         forget_array(c->daemon, directory, old);
+    return alike || (new &&new->type == CSHM_NODE_BARE && old->type == CSHM_NODE_BARE);
 }
 
 static void compare_sidecar(const struct comparison *c, struct inode *directory,
@@ -133,16 +145,16 @@ static void compare_meta(const struct comparison *c, struct inode *directory,
 static void compare_group(const struct comparison *c, struct inode *directory,
                           const struct cshm_node *old, const struct cshm_node *new);
 
-/* Whether there is still an entry of that kind. `new` is NULL where there is no such key. */
+/* Whether there are still the same entries. `new` is NULL where there is no such key. */
 static bool compare_child(const struct comparison *c, struct inode *directory,
                           const struct cshm_node *old, struct cshm_node *new)
 {
     struct inode_table *table = &c->daemon->inodes;
     bool same_kind = new && (new->type == CSHM_NODE_GROUP) == (old->type == CSHM_NODE_GROUP);
     if (old->type != CSHM_NODE_GROUP) {
-        compare_array(c, directory, old, new);
+        bool alike = compare_array(c, directory, old, new);
         compare_sidecar(c, directory, old, new);
-        return same_kind;
+        return same_kind && alike;
     }
     struct inode *child = inode_find(table, INODE_DIRECTORY, directory, old->key);
     if (!child)
@@ -164,11 +176,16 @@ static void compare_group(const struct comparison *c, struct inode *directory,
         kept += same != NULL;
         came_or_went |= !compare_child(c, directory, child, same);
     }
-    came_or_went |= cshm_node_child_count(new) != kept;
+    came_or_went |= new == &nothing || cshm_node_child_count(new) != kept;
+    came_or_went |=
+        c->before && c->after &&
+        entries_project_has_meta(c->before, old) != entries_project_has_meta(c->after, new);
     compare_meta(c, directory, new);
-    if (c->after && came_or_went)
+    if (came_or_went && c->after)
         touch(directory, c->after->changed);
-    if (c->opened || came_or_went)
+    if (came_or_went && !c->after) /* one of that name may come, and the kernel still knows this */
+        difference_entries(c->daemon, directory);
+    else if (c->opened || came_or_went)
         herald_attributes(&c->daemon->herald, directory);
 }
 
@@ -182,12 +199,13 @@ void difference_replaced(struct daemon *daemon, struct picture *picture,
     struct inode *directory = inode_find(table, INODE_DIRECTORY, &table->root, name);
     if (!directory || !before || !before->tree) {
         if (directory && !before) /* it came back to somebody who has stayed in it */
-            herald_attributes(&daemon->herald, directory);
+            difference_entries(daemon, directory);
         if (directory)
             inode_drop(table, directory, 1);
         return;
     }
-    struct comparison comparison = {.daemon = daemon, .picture = picture, .after = after};
+    struct comparison comparison = {
+        .daemon = daemon, .picture = picture, .before = before, .after = after};
     if (after) {
         comparison.given = before->uid != after->uid;
         comparison.opened = comparison.given || before->gid != after->gid ||
@@ -247,6 +265,8 @@ static void change_text(struct daemon *daemon, const struct picture *picture,
         herald_entry(&daemon->herald, directory, name, sidecar);
         inode_drop(&daemon->inodes, sidecar, 1);
     }
+    if (is_group) /* which may have a `.meta` now, or none any more */
+        difference_entries(daemon, directory);
     inode_drop(&daemon->inodes, directory, 1);
 }
 
@@ -401,8 +421,9 @@ void difference_change(struct daemon *daemon, struct picture *picture,
         change_own_move(daemon, picture, place, operation->exchange);
     else if (place->there)
         change_name(daemon, picture, place->there);
+    /* That a put gives a name to something, or takes one away, the kernel does not see. */
     if (node && node->parent)
-        change_group(daemon, picture, node->parent, own);
+        change_group(daemon, picture, node->parent, own && operation->kind != CSHM_OPERATION_PUT);
     change_group(daemon, picture, place->group, moved);
 }
 

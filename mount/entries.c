@@ -66,12 +66,16 @@ void entries_of(const struct picture *picture, const struct cshm_node *node, str
 
 bool entries_has_meta(const struct picture *picture, const struct cshm_node *group)
 {
+    return entries_project_has_meta(&picture->project, group);
+}
+
+bool entries_project_has_meta(const struct cshm_project *project, const struct cshm_node *group)
+{
     const struct cshm_description *described = group->described;
     if (group->attributes || (described && described->detail->kind))
         return true;
     bool removed = described && described->undeclared;
-    return !group->parent &&
-           (picture->project.damaged || (picture->project.tree->facts.present && !removed));
+    return !group->parent && (project->damaged || (project->tree->facts.present && !removed));
 }
 
 uint64_t entries_size(const struct cshm_node *array, const struct stat *segment)

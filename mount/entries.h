@@ -36,6 +36,9 @@ void entries_of(const struct picture *picture, const struct cshm_node *node, str
 /* Whether the group (or the project: its root) has a `.meta`. */
 bool entries_has_meta(const struct picture *picture, const struct cshm_node *group);
 
+/* The same in a project that need not be the picture's any more. */
+bool entries_project_has_meta(const struct cshm_project *project, const struct cshm_node *group);
+
 /* Length of the array's file as it is shown: of an empty array 0, though its segment has a byte. */
 uint64_t entries_size(const struct cshm_node *array, const struct stat *segment);
 

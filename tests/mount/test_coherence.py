@@ -7,6 +7,7 @@ import pwd
 import re
 import shutil
 
+import h5py
 import numpy as np
 import pytest
 
@@ -113,6 +114,55 @@ def test_a_listing_that_was_kept_is_dropped_when_a_segment_goes_and_comes_whose_
         mount.eventually(lambda: "a" in os.listdir(mount / "p"), "the array that came back")
     finally:
         os.close(directory)
+
+
+def listed(mount, *below):
+    return sorted(os.listdir(mount.path.joinpath("p", *below)))
+
+
+def test_a_kept_listing_of_a_project_that_goes_and_comes_back_is_of_the_new_one(mount, place, sample):
+    """Somebody stays in its directories, so the kernel still knows them."""
+    kept = [os.open(mount / below, os.O_RDONLY) for below in ("p", "p/b")]
+    try:
+        assert "a" in listed(mount) and "b1" in listed(mount, "b")
+        place.run("cute-shm-unlink", "p").succeeded()
+        mount.eventually(lambda: not (mount / "p").exists(), "the removal")
+        place.publish("p", {"other": np.arange(3), "b": {"else": np.arange(2)}})
+        mount.eventually(lambda: (mount / "p").exists(), "the project")
+        assert set(listed(mount)) - {".meta"} == {"b", "other", "other.meta"}
+        assert set(listed(mount, "b")) - {".meta"} == {"else", "else.meta"}
+    finally:
+        for fd in kept:
+            os.close(fd)
+
+
+def test_a_kept_listing_without_a_missing_array_is_dropped_when_it_is_replaced(mount, place, sample):
+    place.segment("p", "a").unlink()
+    mount.eventually(lambda: "a" not in listed(mount), "the missing array")
+    place.load("p", sample, "-o").succeeded()
+    mount.eventually(lambda: "a" in listed(mount), "the array")
+
+
+def test_a_kept_listing_is_dropped_when_a_group_gets_its_first_attribute(mount, place, sample):
+    assert ".meta" not in listed(mount, "b", "deep")
+    file = place.files / "attribute.h5"
+    with h5py.File(file, "w") as made:
+        made.attrs["note"] = 1
+    place.load("p", file, "--into", "b/deep").succeeded()
+    mount.eventually(lambda: ".meta" in listed(mount, "b", "deep"), "the sidecar of the group")
+
+
+def test_a_kept_listing_is_dropped_when_an_array_is_declared(mount, place, sample):
+    if mount.symlinks:
+        pytest.skip("raw files are not made through symbolic links")
+    (mount / "p/raw").write_bytes(bytes(16))
+    assert "raw.meta" not in listed(mount)
+    with open(mount / "p/raw.meta", "w", encoding="ascii") as sidecar:
+        sidecar.write('[array]\ndtype = "float64"\n')
+        listed(mount)
+    assert "raw.meta" in listed(mount)
+    os.unlink(mount / "p/raw.meta")
+    assert "raw.meta" not in listed(mount)
 
 
 def test_opening_for_reading_is_one_round_trip(talkative):

@@ -436,7 +436,14 @@ def test_others_look_while_directories_move(mount, place, projects):
     for thread in threads:
         thread.join()
     assert wrong == []
-    arrays = [item for item in tree(mount.path).values() if isinstance(item, bytes)]
+
+    def whole():  # sums are told a moment later
+        try:
+            return tree(mount.path)
+        except AssertionError:
+            return None
+
+    arrays = [item for item in mount.eventually(whole, "sidecars as long as they say").values() if isinstance(item, bytes)]
     assert sorted(arrays) == sorted(item.tobytes() for item in VALUES.values())
     place.assert_consistent()
 

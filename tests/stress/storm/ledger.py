@@ -59,9 +59,9 @@ class View:
         """Nothing of the project was changed between this moment and that."""
         return self.quiet and after.begun == self.begun
 
-    def overtaken_twice(self, after):
-        """Two changes or more were under way between this moment and that."""
-        return after.begun - self.begun + (not self.quiet) >= 2
+    def overtaken(self, after):
+        """A change was under way between this moment and that; many consist of several steps."""
+        return after.begun > self.begun or not self.quiet
 
     def settled(self, seconds):
         return self.quiet and time.monotonic() - self.ended > seconds

@@ -76,7 +76,7 @@ class Reader(Client):
             if self.excused(error, mount, epoch):
                 return None
             after = self.ledger.look(project, column)
-            if error.errno == errno.ESTALE and before.overtaken_twice(after):
+            if error.errno == errno.ESTALE and before.overtaken(after):
                 return None  # the kernel looks again once, and it was replaced again
             if error.errno != errno.ENOENT:
                 self.wrong(f"{path}: {error}")

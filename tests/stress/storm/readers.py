@@ -296,9 +296,10 @@ class Lister(Client):
             again = duplicates([*folders, *files])
             if again:
                 self.wrong(f"twice in {folder}: {again}")
+            folders[:] = [name for name in folders if name[0] != "."]  # what is being made, see makers.py
             below = os.path.relpath(folder, top)
             keys = () if below == "." else tuple(below.split("/"))
-            found += [(*keys, name) for name in files if name[0] != "."]  # what is being made, see makers.py
+            found += [(*keys, name) for name in files if name[0] != "."]
         return set(found), errors
 
     def _judge_tree(self, project, files, before):

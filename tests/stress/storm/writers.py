@@ -345,10 +345,11 @@ class Writer(Client):
 
     def _shows(self, mount, project, view):
         found, top = set(), self.path(mount, project)
-        for folder, _, files in os.walk(top):
+        for folder, folders, files in os.walk(top):
+            folders[:] = [name for name in folders if name[0] != "."]  # what is being made, see makers.py
             below = os.path.relpath(folder, top)
             keys = () if below == "." else tuple(below.split("/"))
-            found |= {(*keys, name) for name in files if not name.endswith(META) and name[0] != "."}  # see makers.py
+            found |= {(*keys, name) for name in files if not name.endswith(META) and name[0] != "."}
         must, may = expected_data(view)
         return {ARRAYS[c] for c in must} <= found <= {ARRAYS[c] for c in may} and os.path.isdir(top) == (view.state[EXISTS] == 2)
 

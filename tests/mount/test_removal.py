@@ -183,7 +183,7 @@ def test_fstat_of_what_is_open_answers_after_its_removal(mount, place, what):
         after = os.fstat(file.fileno())
         assert (after.st_size, after.st_mode, after.st_ino) == (before.st_size, before.st_mode, before.st_ino)
         assert after.st_size == len(content)
-    assert not (mount / "q").exists()
+    mount.eventually(lambda: not (mount / "q").exists(), "the project's end")
 
 
 @pytest.mark.parametrize("what", OPEN)

@@ -330,24 +330,6 @@ static bool is_there(struct daemon *daemon, struct inode *directory, const char 
     return entry.kind != ENTRY_NONE;
 }
 
-/* Of a file that came from another project, and is read. */
-static int remove_original(struct change *change, void *context)
-{
-    const struct original *original = context;
-    const struct cshm_node *node = cshm_node_child(change->group, original->source.key);
-    const char *segment = node ? cshm_node_segment(node) : NULL;
-    if (!segment || strcmp(segment, original->segment) != 0)
-        return 0; /* somebody else was quicker */
-    CSHM_AUTO_PATH struct change_path path = {0};
-    int result = change_path_make(node, NULL, &path);
-    if (result < 0)
-        return result;
-    const struct cshm_operation operation = {
-        .kind = CSHM_OPERATION_REMOVE, .path = path.keys, .depth = path.depth};
-    const struct cshm_commit commit = {.operations = &operation, .count = 1};
-    return change_commit(change, &commit);
-}
-
 static int take(struct daemon *daemon, fuse_req_t request, struct original *original,
                 struct inode *to, struct cshm_text key, struct npy_draft *draft)
 {
@@ -355,10 +337,6 @@ static int take(struct daemon *daemon, fuse_req_t request, struct original *orig
     int result = told(daemon, to, key, read_original(daemon, original, draft), draft);
     if (result == 0)
         result = npy_publish(daemon, request, to, &publication);
-    struct inode *from = original->source.directory;
-    bool moved = !inode_same_project(&daemon->inodes, from, to);
-    if (result == 0 && moved)
-        result = change_run(daemon, request, from, remove_original, original);
     return result;
 }
 

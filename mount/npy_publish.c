@@ -160,36 +160,25 @@ struct ownership {
     mode_t mode;
 };
 
-static bool gives_away(const struct change *change, const struct npy_source *source)
-{
-    uid_t owner = change->picture->project.uid;
-    return owner != 0 && owner != source->st.st_uid && change->who->uid != 0 &&
-           change->who->uid != source->st.st_uid;
-}
-
 /* A file that is renamed keeps what it has; one that is written again, too. */
-static int find_ownership(const struct change *change, const struct npy_publication *publication,
-                          const struct cshm_node *old, struct ownership *out)
+static void find_ownership(const struct change *change, const struct npy_publication *publication,
+                           const struct cshm_node *old, struct ownership *out)
 {
     const struct npy_source *source = publication->source;
-    const struct cshm_project *project = &change->picture->project;
-    if (source) {
-        bool same = project->uid == 0 || project->uid == source->st.st_uid;
-        *out = (struct ownership){same ? source->st.st_uid : project->uid,
-                                  same ? source->st.st_gid : project->gid, source->st.st_mode};
-        return gives_away(change, source) ? -EPERM : 0;
-    }
     struct entries looks = {0};
+    if (source) {
+        *out = (struct ownership){source->st.st_uid, source->st.st_gid, source->st.st_mode};
+        return;
+    }
     if (old && old->type == CSHM_NODE_ARRAY)
         entries_of(change->picture, old, &looks);
     if (looks.has_segment) {
         *out =
             (struct ownership){looks.segment.st_uid, looks.segment.st_gid, looks.segment.st_mode};
-        return 0;
+        return;
     }
     out->mode = publication->mode;
     change_owner(change, &out->uid, &out->gid);
-    return 0;
 }
 
 static int prepare_parts(const struct change *change, const struct ownership *ownership,
@@ -216,13 +205,12 @@ static void add_remove(struct making *making, const struct change_path *path)
         .kind = CSHM_OPERATION_REMOVE, .path = path->keys, .depth = path->depth};
 }
 
-/* The file's own node, if it is in the project and is still what was read. -ENOENT. */
+/* The file's own node, if it is still what was read. -ENOENT; -EXDEV: its group was moved away. */
 static int find_source(const struct change *change, const struct npy_source *source,
                        struct cshm_node **out)
 {
-    *out = NULL;
-    if (inode_directory(source->directory)->picture != change->picture)
-        return 0;
+    if (!inode_is_in(&change->daemon->inodes, source->directory, change->picture))
+        return -EXDEV;
     const struct cshm_node *group = sight_directory_node(source->directory);
     struct cshm_node *node = group ? cshm_node_child(group, source->key) : NULL;
     const char *segment = node ? cshm_node_segment(node) : NULL;
@@ -277,10 +265,10 @@ static int commit(struct change *change, struct npy_publication *publication, st
         result = find_source(change, publication->source, &source);
     if (result == 0 && source && source != old)
         result = change_path_make(source, NULL, &source_path);
-    if (result == 0)
-        result = find_ownership(change, publication, old, &ownership);
-    if (result == 0)
-        result = prepare_parts(change, &ownership, draft, made);
+    if (result < 0)
+        return result;
+    find_ownership(change, publication, old, &ownership);
+    result = prepare_parts(change, &ownership, draft, made);
     if (result < 0)
         return result;
     const struct wanted wanted = {.type = &draft->header.type,

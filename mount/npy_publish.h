@@ -20,7 +20,7 @@ struct npy_publication {
     struct cshm_text key;            /* of the array */
     mode_t mode;                     /* of a new one; one that is there keeps owner and mode */
     const struct right *right;       /* of who began to write; NULL: he asks now */
-    const struct npy_source *source; /* NULL: written. Else it goes, if it is of the same project */
+    const struct npy_source *source; /* NULL: written. Else of the same project, and goes */
 };
 
 /*

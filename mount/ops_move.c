@@ -73,6 +73,9 @@ static int rename_onto_form(struct move *move)
     /* What is declared is no text; whether bytes are a npy file, they say themselves. */
     if (is_sidecar && !undeclared)
         return -EINVAL;
+    /* Two commits, which a kill could come between: for mv(1) it is as if from another disk. */
+    if (!inode_same_project(&move->daemon->inodes, from->directory, to->directory))
+        return -EXDEV;
     return (is_sidecar ? sidecar_take : npy_take)(move->daemon, move->request, from->directory,
                                                   from->name, to->directory, to->name, move->flags);
 }

@@ -97,26 +97,6 @@ static int find_source(const struct sidecar_onto *o, struct inode *from, const c
     return result;
 }
 
-struct removal {
-    const struct source *source;
-};
-
-/* From another project, where the text is safe by now. */
-static int remove_source(struct change *change, void *context)
-{
-    const struct removal *removal = context;
-    const struct change_path *path = &removal->source->path;
-    const struct cshm_node *node =
-        cshm_tree_find(change->picture->project.tree, path->keys, path->depth);
-    const char *segment = node ? cshm_node_segment(node) : NULL;
-    if (!segment || strcmp(segment, removal->source->segment) != 0)
-        return 0;
-    const struct cshm_operation operation = {
-        .kind = CSHM_OPERATION_REMOVE, .path = path->keys, .depth = path->depth};
-    const struct cshm_commit commit = {.operations = &operation, .count = 1};
-    return change_commit(change, &commit);
-}
-
 static int take(struct sidecar_onto *o, struct inode *from, const char *name)
 {
     struct source source = {0};
@@ -124,13 +104,9 @@ static int take(struct sidecar_onto *o, struct inode *from, const char *name)
     if (result == 0)
         result = sidecar_onto_find(o);
     if (result == 0) {
-        bool same = inode_same_project(&o->daemon->inodes, from, o->to);
         o->author.mode = source.mode;
-        result = sidecar_onto_write(o, (struct cshm_text){source.text, source.length},
-                                    same ? &source.path : NULL, source.segment);
-        struct removal removal = {&source};
-        if (result == 0 && !same)
-            result = change_run(o->daemon, o->request, from, remove_source, &removal);
+        result = sidecar_onto_write(o, (struct cshm_text){source.text, source.length}, &source.path,
+                                    source.segment);
     }
     if (result == 0) {
         tell(o->daemon, from, name);

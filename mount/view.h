@@ -64,7 +64,7 @@ int npy_create(struct daemon *daemon, fuse_req_t request, struct inode *director
 
 /*
  * Renaming the array `name` in `from` onto a sidecar or a view: its bytes are what was to be
- * written there. And renaming a sidecar to anything.
+ * written there; both are in one project. And renaming a sidecar to anything.
  */
 int sidecar_take(struct daemon *daemon, fuse_req_t request, struct inode *from, const char *name,
                  struct inode *to, const char *new_name, unsigned flags);

@@ -169,16 +169,6 @@ RAW = {  # not through symbolic links
     "npy is renamed onto": [*writing("p/tmp", npy(np.arange(3))), did(os.rename, "p/tmp", "p/new.npy")],
     "data that a sidecar waits for": [*writing("p/new.meta", COPIED), *writing("p/new", bytes(8))],
 }
-# In two commits, as the text or header is not the array any more: where it comes from may be there still.
-LEFT_BEHIND = {
-    "a sidecar is renamed onto another project's": ("p", ("tmp",)),
-    "npy is renamed onto another project's": ("p", ("tmp",)),
-}
-RAW |= {
-    "a sidecar is renamed onto another project's":
-        [*writing("p/tmp", b"[attrs]\nn = 2\n"), did(os.rename, "p/tmp", "q/c.meta")],
-    "npy is renamed onto another project's": [*writing("p/tmp", npy(np.arange(3))), did(os.rename, "p/tmp", "q/new.npy")],
-}  # fmt: skip
 IN_A_LARGE_PROJECT = ["unlink", "a sidecar makes an array"]
 if THOROUGH:
     IN_A_LARGE_PROJECT += [
@@ -284,13 +274,6 @@ def between(before, after):
     return mixed if changed else None
 
 
-def with_left_behind(name, before, after):
-    project, path = LEFT_BEHIND.get(name, (None, None))
-    if project is None or path not in before[project]:
-        return None
-    return {**after, project: {**after[project], path: before[project][path]}}
-
-
 def of_common_projects(before, after):
     return [(project, facts) for project, facts in after.items() if project in before]
 
@@ -300,7 +283,6 @@ def check_after(mount, place, name, calls, done, states):
     now = settled(place)
     before, *after = [plain(state) for state in states[done : done + 2]]
     wanted = [before, *after, *[between(before, state) for state in after]]
-    wanted += [with_left_behind(name, before, state) for state in after]
     if plain(now) not in wanted:
         lines = [content.differences(flat(one), flat(plain(now))) for one in (before, *after)]
         raise AssertionError(f"{where}: neither before {lines[0]}\nnor after {lines[-1]}")

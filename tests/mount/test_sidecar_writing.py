@@ -688,6 +688,19 @@ def test_a_text_moved_into_another_group(p):
     assert "text" not in os.listdir(p / "b")
 
 
+def test_a_text_goes_onto_a_sidecar_of_another_project_as_from_another_disk(raw, place):
+    place.publish("other", {"c": np.arange(3)})
+    other = raw.parent / "other"
+    wait_until(lambda: (other / "c").exists(), "the other project")
+    (raw / "t").write_text("[attrs]\nby = 'mv'\n")
+    assert refusal(lambda: os.replace(raw / "t", other / "c.meta")) == "EXDEV"
+    assert (raw / "t").exists() and "attrs" not in read(other / "c.meta")
+    tools.silent("mv", raw / "t", other / "c.meta")
+    assert read(other / "c.meta")["attrs"] == {"by": "mv"}
+    assert read(other / "c.meta")["array"]["shape"] == [3]
+    assert not (raw / "t").exists()
+
+
 # --- editors ----------------------------------------------------------------------------------------------------------
 
 

@@ -28,6 +28,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "format/journal.h"
 #include "store/project.h"
 
 /* A segment that gets another owner, and its group. */
@@ -66,6 +67,21 @@ struct cshm_moment cshm_moment_of(const char *name, const struct cshm_project *p
 
 /* Appends the lines. 0; -EFBIG (an operation too long for a line), -ENOMEM. */
 int cshm_intent_render(const struct cshm_intent *intent, struct cshm_buffer *out);
+
+/* An intent that was read; it points into the rest. */
+struct cshm_intent_text {
+    struct cshm_intent intent;
+    struct cshm_arena arena;
+    struct cshm_journal journal;
+};
+
+/*
+ * 1: read, and it was whole; 0: there is none, or not a whole one; -ENOMEM. Believes nothing: names
+ * are valid ones and numbers in their ranges, what they name may be anything. Finish it in every
+ * case.
+ */
+int cshm_intent_parse(const char *text, size_t length, struct cshm_intent_text *out);
+void cshm_intent_text_finish(struct cshm_intent_text *text);
 
 /* Gives the segments their new owners. Stops at the first error. */
 int cshm_intent_grant(const struct cshm_store *store, const struct cshm_intent *intent);

@@ -299,15 +299,21 @@ static void change_name(struct daemon *daemon, struct picture *picture,
 }
 
 /* Whether an array is put that has its file, and a sidecar or none, as before. */
-static bool is_put_alike(const struct cshm_operation *operation, const struct cshm_node *node)
+static bool is_put_alike(const struct picture *picture, const struct cshm_operation *operation,
+                         const struct cshm_node *node)
 {
     if (!node || operation->kind != CSHM_OPERATION_PUT)
         return false;
     const char *before = segment_of(node);
     const char *after = segment_of(operation->node);
-    return before && after && strcmp(before, after) == 0 && !node->problem &&
-           !operation->node->problem &&
-           node->described->undeclared == operation->node->described->undeclared;
+    if (!before || !after || strcmp(before, after) != 0)
+        return false;
+    /* Its description may have been too long for the segment, or is now. */
+    struct entries old = {0};
+    struct entries new = {0};
+    entries_of(picture, node, &old);
+    entries_of(picture, operation->node, &new);
+    return old.data == new.data && old.sidecar == new.sidecar;
 }
 
 /*
@@ -325,13 +331,8 @@ static void change_array(struct daemon *daemon, const struct picture *picture,
         herald_attributes(&daemon->herald, sidecar);
         inode_drop(&daemon->inodes, sidecar, 1);
     }
-    struct inode *arrays[INODES_OF_SEGMENT];
-    size_t count =
-        own ? 0 : inode_find_arrays(&daemon->inodes, segment_of(node), arrays, INODES_OF_SEGMENT);
-    for (size_t i = 0; i < count; i++) {
-        herald_attributes(&daemon->herald, arrays[i]);
-        inode_drop(&daemon->inodes, arrays[i], 1);
-    }
+    if (!own)
+        difference_arrays(daemon, segment_of(node));
     change_sums(daemon, directory);
     inode_drop(&daemon->inodes, directory, 1);
 }
@@ -362,12 +363,10 @@ static void tell_attributes(struct daemon *daemon, struct inode *inode)
     inode_drop(&daemon->inodes, inode, 1);
 }
 
-static void tell_arrays(struct daemon *daemon, const struct cshm_node *node)
+void difference_arrays(struct daemon *daemon, const char *segment)
 {
     struct inode *arrays[INODES_OF_SEGMENT];
-    const char *segment = segment_of(node);
-    size_t count =
-        segment ? inode_find_arrays(&daemon->inodes, segment, arrays, INODES_OF_SEGMENT) : 0;
+    size_t count = inode_find_arrays(&daemon->inodes, segment, arrays, INODES_OF_SEGMENT);
     for (size_t i = 0; i < count; i++)
         tell_attributes(daemon, arrays[i]);
 }
@@ -405,7 +404,7 @@ void difference_change(struct daemon *daemon, struct picture *picture,
                        const struct cshm_operation_place *place, bool own)
 {
     const struct cshm_node *node = place->node;
-    if (is_put_alike(operation, node)) {
+    if (is_put_alike(picture, operation, node)) {
         change_array(daemon, picture, node, own);
         return;
     }
@@ -445,8 +444,8 @@ void difference_moved(struct daemon *daemon, struct inode *directory, const stru
         } else {
             tell_attributes(daemon, inode);
         }
-        if (elsewhere && !is_group)
-            tell_arrays(daemon, child);
+        if (elsewhere && segment_of(child))
+            difference_arrays(daemon, segment_of(child));
     }
 }
 

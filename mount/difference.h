@@ -40,6 +40,9 @@ void difference_moved(struct daemon *daemon, struct inode *directory, const stru
 void difference_segment(struct daemon *daemon, const struct picture *picture, const char *segment,
                         bool files_too);
 
+/* The attributes of the arrays whose segment it is. Under any lock of a picture. */
+void difference_arrays(struct daemon *daemon, const char *segment);
+
 /* An entry of `directory` came or went without a change of the project. */
 void difference_entries(struct daemon *daemon, struct inode *directory);
 

@@ -7,6 +7,7 @@
 #include "base/scope.h"
 #include "entries.h"
 #include "model/fit.h"
+#include "store/registry.h"
 
 struct cshm_node *leaves_first(const struct picture *picture, const struct inode *inode)
 {
@@ -93,11 +94,45 @@ static int put_all(struct change *change, const struct cshm_node *first, uint64_
     return result < 0 ? result : change_commit(change, &commit);
 }
 
-int leaves_follow(struct change *change, const struct inode *inode, uint64_t length, bool held)
+static int follow(struct change *change, const struct cshm_node *first, uint64_t length, bool held)
 {
-    const struct cshm_node *first = leaves_first(change->picture, inode);
     for (const struct cshm_node *node = first; node; node = node->described->next_holder)
         if (!cshm_fit_is_settled(node->described, length, held))
             return put_all(change, first, length, held);
     return 0;
+}
+
+int leaves_follow(struct change *change, const struct inode *inode, uint64_t length, bool held)
+{
+    return follow(change, leaves_first(change->picture, inode), length, held);
+}
+
+static int follow_in(struct change *change, const char *segment, uint64_t length, bool held)
+{
+    struct picture *picture = change->picture;
+    int result = picture_write(picture);
+    if (result < 0)
+        return result;
+    if (!picture->closed)
+        result =
+            follow(change, cshm_tree_find_segment(picture->project.tree, segment), length, held);
+    picture_write_end(picture);
+    return result;
+}
+
+void leaves_follow_everywhere(struct daemon *daemon, const char *segment, uid_t owner,
+                              uint64_t length, bool held)
+{
+    struct cshm_names names;
+    if (links_projects(&daemon->pictures.links, segment, owner, &names) < 0)
+        return;
+    for (size_t i = 0; i < names.count; i++) {
+        struct picture *picture = picture_find(&daemon->pictures, names.names[i]);
+        struct change change = {.daemon = daemon, .picture = picture};
+        int result = picture ? -ESTALE : 0;
+        for (int attempts = 0; change_again(attempts, result); attempts++)
+            result = follow_in(&change, segment, length, held);
+        picture_put(picture);
+    }
+    cshm_names_finish(&names);
 }

@@ -42,13 +42,21 @@ static void see_unfolded(void *context, struct picture *picture)
     folder_add(&daemon->folder, picture);
 }
 
+static void see_linked(void *context, const char *segment)
+{
+    struct daemon *daemon = context;
+    difference_arrays(daemon, segment);
+    watch_learn(&daemon->watch);
+}
+
 static int daemon_init(struct daemon *daemon, const struct options *options,
                        struct cshm_error *error)
 {
     const struct pictures_observer observer = {.context = daemon,
                                                .replaced = see_replaced,
                                                .changing = see_changing,
-                                               .unfolded = see_unfolded};
+                                               .unfolded = see_unfolded,
+                                               .linked = see_linked};
     int result = cshm_store_open(&options->settings, !options->read_only, &daemon->store, error);
     if (result < 0)
         return result;

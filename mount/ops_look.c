@@ -238,7 +238,8 @@ static int attributes_of_gone(struct daemon *daemon, fuse_req_t request, struct 
 {
     /* Removed or replaced, but open: fstat of that descriptor goes on. */
     if (inode->kind == INODE_ARRAY && backing_last_seen(inode, out)) {
-        out->st_nlink = 0;
+        out->st_nlink =
+            links_names(&daemon->pictures.links, inode_array(inode)->segment, out->st_uid);
         return 0;
     }
     bool is_sidecar = inode->kind == INODE_SIDECAR || inode->kind == INODE_META;

@@ -61,6 +61,13 @@ static bool is_large(const struct cshm_project *project)
     return project->tree && project->tree->node_count > MANY_NODES;
 }
 
+static void observe_links(struct picture *picture)
+{
+    const struct cshm_linked_observer observer = links_observer(picture, picture->project.uid);
+    if (picture->project.tree)
+        cshm_tree_observe_linked(picture->project.tree, &observer);
+}
+
 /* Puts `fresh` (or nothing) in the place of what is shown; `loading` is held. */
 static void show(struct picture *picture, const struct cshm_project *fresh,
                  const struct census *census, bool closed)
@@ -76,6 +83,7 @@ static void show(struct picture *picture, const struct cshm_project *fresh,
     picture->census = census ? *census : (struct census){0};
     picture->generation++;
     picture_observe(picture);
+    observe_links(picture);
     (void)pthread_rwlock_unlock(&picture->lock);
     const struct pictures_observer *observer = &picture->all->observer;
     if (had || fresh)

@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 #include "census.h"
+#include "links.h"
 #include "model/operation.h"
 #include "store/project.h"
 
@@ -61,7 +62,8 @@ struct picture {
 /*
  * Who is told of changes. `replaced`: under `loading` only, after the swap; either may be NULL.
  * `changing`: before an operation is applied, with the picture locked for a change; `own`: by a
- * request here. `unfolded`: likewise, its journal has something that the manifest has not.
+ * request here. `unfolded`: likewise, its journal has something that the manifest has not. `linked`:
+ * a segment that several projects name has more names or fewer; under any of those locks.
  */
 struct pictures_observer {
     void *context;
@@ -70,12 +72,14 @@ struct pictures_observer {
     void (*changing)(void *context, struct picture *picture, const struct cshm_operation *operation,
                      const struct cshm_operation_place *place, bool own);
     void (*unfolded)(void *context, struct picture *picture);
+    links_told *linked;
 };
 
 struct pictures {
     pthread_mutex_t lock;
     struct cshm_store *store;
     struct pictures_observer observer;
+    struct links links;
     struct picture **buckets;
     size_t bucket_count; /* a power of two */
     size_t count;

@@ -16,7 +16,8 @@ int pictures_init(struct pictures *pictures, struct cshm_store *store,
         (struct pictures){.store = store, .observer = *observer, .bucket_count = FIRST_BUCKETS};
     (void)pthread_mutex_init(&pictures->lock, NULL);
     pictures->buckets = calloc(FIRST_BUCKETS, sizeof(struct picture *));
-    return pictures->buckets ? 0 : -ENOMEM;
+    int result = links_init(&pictures->links, observer->linked, observer->context);
+    return pictures->buckets ? result : -ENOMEM;
 }
 
 static void picture_destroy(struct picture *picture)
@@ -37,6 +38,7 @@ static void picture_destroy(struct picture *picture)
 
 void pictures_finish(struct pictures *pictures)
 {
+    links_stop(&pictures->links); /* who is told may be gone already */
     for (size_t i = 0; pictures->buckets && i < pictures->bucket_count; i++) {
         while (pictures->buckets[i]) {
             struct picture *picture = pictures->buckets[i];
@@ -45,6 +47,7 @@ void pictures_finish(struct pictures *pictures)
         }
     }
     free(pictures->buckets);
+    links_finish(&pictures->links);
     (void)pthread_mutex_destroy(&pictures->lock);
 }
 

@@ -257,6 +257,8 @@ static int resize(struct judgement *j, struct cshm_node *node, const struct pres
         return cshm_fail(&j->told, -EINVAL, "its data is not there to be another array");
     if (present->length == 0)
         return grow(j, node, present);
+    if (j->node->described->linked)
+        return cshm_fail(&j->told, -EINVAL, "arrays of other projects share its data: resize it first");
     if (pristine_holds(&j->change->daemon->pristine, segment, &present->segment))
         return replace(j, node, present);
     return cshm_fail(

@@ -2,9 +2,12 @@
 #include "sidecar_judge.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/scope.h"
+#include "leaves.h"
 #include "log.h"
 #include "manuscript.h"
 #include "model/declare.h"
@@ -164,9 +167,15 @@ static void tell(const struct sidecar_text *text, const struct cshm_error *error
              error->text);
 }
 
-/* Who waited for the sidecar to be closed may look at the array's length next. */
+/*
+ * Links in other projects follow; and who waited for the sidecar to be closed may look at the
+ * array's length next.
+ */
 static void tell_length(struct daemon *daemon, const char *segment)
 {
+    struct stat st;
+    if (fstatat(daemon->store->shm_fd, segment, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        leaves_follow_everywhere(daemon, segment, st.st_uid, (uint64_t)st.st_size, false);
     struct inode *arrays[INODES_OF_SEGMENT];
     size_t count = inode_find_arrays(&daemon->inodes, segment, arrays, INODES_OF_SEGMENT);
     for (size_t i = 0; i < count; i++) {

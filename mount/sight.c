@@ -132,6 +132,8 @@ static int begin_child(struct inode *inode, struct sight *out)
     for (;;) {
         out->directory = inode_hold_parent(out->table, inode);
         int result = lock_picture(out->directory, out);
+        if (result == -ENOENT && inode->kind == INODE_ARRAY)
+            return -ESTALE; /* it may have a name elsewhere, by which it was not looked up last */
         if (result < 0)
             return result;
         bool moved;

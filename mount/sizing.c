@@ -30,6 +30,10 @@ struct sizing {
     int fd;                      /* of the segment, O_RDWR */
     bool alone;                  /* has claimed it: no other daemon has a writer there */
     bool is_gone;                /* no array of the project has the segment */
+    /* What the arrays have followed, for those in other projects. */
+    bool followed;
+    uint64_t length;
+    bool held;
 };
 
 /* --- The byte of an empty array -----------------------------------------------------------------
@@ -92,6 +96,24 @@ static bool is_held(const struct sizing *sizing)
     return !sizing->alone || backing_is_through(sizing->inode);
 }
 
+static int follow(struct change *change, struct sizing *sizing, uint64_t length, bool held)
+{
+    sizing->followed = true;
+    sizing->length = length;
+    sizing->held = held;
+    return leaves_follow(change, sizing->inode, length, held);
+}
+
+/* Links in other projects. */
+static void follow_everywhere(struct daemon *daemon, const struct sizing *sizing, uint64_t length,
+                              bool held)
+{
+    struct stat st;
+    if (fstat(sizing->fd, &st) == 0)
+        leaves_follow_everywhere(daemon, inode_array(sizing->inode)->segment, st.st_uid, length,
+                                 held);
+}
+
 /* The array's own sidecar: who has waited for this may look at it next. */
 static void tell_sidecar(struct daemon *daemon, struct inode *inode)
 {
@@ -116,10 +138,9 @@ static void tell_sidecar(struct daemon *daemon, struct inode *inode)
  */
 
 /* The last one through to an empty array has gone: the manifest first, for then it is shown so. */
-static int give_filler_back(struct change *change, const struct sizing *sizing,
-                            const struct stat *st)
+static int give_filler_back(struct change *change, struct sizing *sizing, const struct stat *st)
 {
-    int result = leaves_follow(change, sizing->inode, 0, false);
+    int result = follow(change, sizing, 0, false);
     const struct cshm_node *node = leaves_first(change->picture, sizing->inode);
     if (result == 0 && node) /* (never shortens it) */
         result = set_length_quietly(sizing->fd, st, (off_t)cshm_fit_segment(node->described, 0));
@@ -141,7 +162,7 @@ static int follow_locked(struct change *change, void *context)
         return 0;
     if (sizing->last && !held && st.st_size == 0)
         return give_filler_back(change, sizing, &st);
-    return leaves_follow(change, sizing->inode, (uint64_t)st.st_size, held);
+    return follow(change, sizing, (uint64_t)st.st_size, held);
 }
 
 /* Whether there is nothing to do, without keeping anybody from reading. */
@@ -153,7 +174,7 @@ static bool needs_nothing(struct daemon *daemon, struct inode *inode, bool last)
     const struct stat *st = &sight.looks.segment;
     bool through = last ? backing_pass_on(inode) : backing_is_through(inode);
     bool settled = leaves_are_settled(leaves_first(sight.picture, inode), st, through) &&
-                   !(last && !through && st->st_size == 0);
+                   !(last && !through && st->st_size == 0) && !sight.node->described->linked;
     sight_end(&sight);
     return settled;
 }
@@ -169,6 +190,8 @@ int sizing_follow(struct daemon *daemon, fuse_req_t request, struct inode *inode
     struct sizing sizing = {
         .inode = inode, .request = request, .last = last, .fd = fd, .alone = claim_alone(fd)};
     result = run(daemon, &sizing, follow_locked);
+    if (sizing.followed)
+        follow_everywhere(daemon, &sizing, sizing.length, sizing.held);
     tell_sidecar(daemon, inode);
     return result;
 }
@@ -184,7 +207,7 @@ static int set_length(int fd, uint64_t length)
 static int shrink_locked(struct change *change, struct sizing *sizing)
 {
     bool held = is_held(sizing);
-    int result = leaves_follow(change, sizing->inode, sizing->size, held);
+    int result = follow(change, sizing, sizing->size, held);
     const struct cshm_node *node = leaves_first(change->picture, sizing->inode);
     if (result < 0)
         return result;
@@ -202,7 +225,7 @@ static int grow_locked(struct change *change, struct sizing *sizing, const struc
         result = cshm_segment_reserve(sizing->fd, filled ? 0 : sizing->size - 1,
                                       filled ? sizing->size : 1);
     if (result == 0)
-        result = leaves_follow(change, sizing->inode, sizing->size, is_held(sizing));
+        result = follow(change, sizing, sizing->size, is_held(sizing));
     if (result < 0)
         (void)set_length(sizing->fd, (uint64_t)before->st_size);
     return result;
@@ -221,7 +244,7 @@ static int resize_locked(struct change *change, void *context)
         return grow_locked(change, sizing, &st, leaves_have_filler(node, &st));
     if (sizing->size < length && !sizing->grow_only)
         return shrink_locked(change, sizing);
-    return leaves_follow(change, sizing->inode, length,
+    return follow(change, sizing, length,
                          is_held(sizing) && !leaves_have_filler(node, &st));
 }
 
@@ -264,11 +287,15 @@ static int resize(struct daemon *daemon, struct sizing *sizing)
     if (result < 0)
         return result;
     sizing->alone = claim_alone(sizing->fd);
+    if (sizing->size < length && !sizing->grow_only) /* as here: before it is shorter */
+        follow_everywhere(daemon, sizing, sizing->size, is_held(sizing));
     result = run(daemon, sizing, resize_locked);
     if (result == 0 && sizing->is_gone)
         result = resize_gone(sizing->fd, sizing->size, sizing->grow_only);
     if (result < 0 && grows)
         cut_reserve(sizing->fd, &before);
+    if (result == 0 && !sizing->is_gone && sizing->followed)
+        follow_everywhere(daemon, sizing, sizing->length, sizing->held);
     tell_sidecar(daemon, sizing->inode);
     return result;
 }
@@ -309,12 +336,12 @@ static int empty_locked(struct change *change, struct sizing *sizing, const stru
                         const struct stat *st)
 {
     if (entries_size(node, st) > 0 || sizing->file->flags & O_TRUNC) {
-        int result = leaves_follow(change, sizing->inode, 0, true);
+        int result = follow(change, sizing, 0, true);
         return result < 0 ? result : set_length(sizing->fd, 0);
     }
     int result = set_length_quietly(sizing->fd, st, 0);
     if (result == 0)
-        result = leaves_follow(change, sizing->inode, 0, true);
+        result = follow(change, sizing, 0, true);
     if (result < 0)
         (void)set_length_quietly(sizing->fd, st, st->st_size);
     return result;
@@ -388,7 +415,11 @@ int sizing_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
         return result;
     struct sizing sizing = {
         .inode = inode, .request = request, .file = file, .fd = fd, .alone = claim_to_open(fd)};
+    if (file->flags & O_TRUNC) /* as here: before it is shorter */
+        follow_everywhere(daemon, &sizing, 0, true);
     result = run(daemon, &sizing, open_locked);
+    if (sizing.followed)
+        follow_everywhere(daemon, &sizing, sizing.length, sizing.held);
     tell_sidecar(daemon, inode);
     return result == 0 && sizing.is_gone ? -ESTALE : result;
 }

@@ -3,8 +3,8 @@
  * Sizes of arrays: the first dimension of each array in the project that has the segment follows
  * its length (model/fit.h). A segment shrinks after the manifest has said so; it grows before, with
  * its memory reserved. Whatever is interrupted leaves an array with a rest, which the next of these
- * makes right. A project that a segment was linked into from elsewhere is not followed: it shows a
- * rest, or that the segment is too short.
+ * makes right. Then those of other projects that it is linked into follow, each project by a commit
+ * of its own.
  *
  * An empty array's segment has a byte that is not the array's. While anybody is through to the
  * segment (backing.h) that byte is away, and the manifest says so (empty_rest), so that one written

@@ -22,11 +22,22 @@ struct beside {
 
 enum { READ_MOST = 1 << 20 };
 
+/* Of a new link the other project's picture may not know yet. */
+static nlink_t names_of(struct daemon *daemon, const struct sight *sight)
+{
+    const struct cshm_description *described = sight->node->described;
+    size_t here = census_names(&sight->picture->census, sight->node);
+    size_t all = described->linked ? links_names(&daemon->pictures.links, described->segment,
+                                                 sight->looks.segment.st_uid)
+                                   : 0;
+    return all > here ? all : here;
+}
+
 static int raw_attributes(struct daemon *daemon, struct inode *inode, const struct sight *sight,
                           struct stat *out)
 {
     const struct stat *segment = &sight->looks.segment;
-    out->st_nlink = census_names(&sight->picture->census, sight->node);
+    out->st_nlink = names_of(daemon, sight);
     out->st_uid = segment->st_uid;
     out->st_gid = segment->st_gid;
     out->st_atim = segment->st_atim;

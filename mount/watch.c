@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 #include "sight.h"
 #include "store/journal.h"
 #include "store/pending.h"
+#include "store/registry.h"
 #include "watch_batch.h"
 
 /*
@@ -84,6 +86,9 @@ static int begin(struct watch *watch)
     watch->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (watch->fd < 0 || pipe2(watch->end, O_CLOEXEC) < 0)
         return -errno;
+    watch->call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (watch->call < 0)
+        return -errno;
     int result = watch_directory(watch, watch->daemon->store->shm_fd, MEMORY_EVENTS);
     if (result < 0)
         return result;
@@ -96,8 +101,12 @@ static int begin(struct watch *watch)
 
 void watch_init(struct watch *watch, struct daemon *daemon)
 {
-    *watch =
-        (struct watch){.daemon = daemon, .fd = -1, .end = {-1, -1}, .registry = -1, .parent = -1};
+    *watch = (struct watch){.daemon = daemon,
+                            .fd = -1,
+                            .end = {-1, -1},
+                            .registry = -1,
+                            .parent = -1,
+                            .call = -1};
     int result = begin(watch);
     if (result < 0) {
         log_line(LOG_WARNING, "changes by others cannot be watched (inotify: %s): %s",
@@ -116,6 +125,7 @@ void watch_finish(struct watch *watch)
     cshm_close_fd(&watch->fd);
     cshm_close_fd(&watch->end[0]);
     cshm_close_fd(&watch->end[1]);
+    cshm_close_fd(&watch->call);
     waiting_finish(&watch->waiting);
 }
 
@@ -124,7 +134,9 @@ void watch_finish(struct watch *watch)
 
 static void look_at_project(struct watch *watch, const char *name)
 {
-    struct picture *picture = picture_find(&watch->daemon->pictures, name);
+    struct pictures *pictures = &watch->daemon->pictures;
+    struct picture *picture =
+        atomic_load(&watch->wide) ? picture_get(pictures, name) : picture_find(pictures, name);
     if (!picture)
         return;
     if (picture_look_again(picture))
@@ -392,10 +404,41 @@ static void see_waiting(struct watch *watch)
         look_at_project(watch, name);
 }
 
+/* Once: what comes later there are events of. */
+static void learn(struct watch *watch)
+{
+    struct pictures *pictures = &watch->daemon->pictures;
+    struct cshm_names names;
+    if (cshm_registry_list(watch->daemon->store, &names) < 0)
+        return;
+    for (size_t i = 0; i < names.count; i++) {
+        struct picture *picture = picture_get(pictures, names.names[i]);
+        if (picture)
+            (void)picture_refresh(picture);
+        picture_put(picture);
+    }
+    cshm_names_finish(&names);
+}
+
+void watch_learn(struct watch *watch)
+{
+    if (!atomic_exchange(&watch->wide, true))
+        (void)eventfd_write(watch->call, 1);
+}
+
+static void see_call(struct watch *watch)
+{
+    eventfd_t value;
+    if (eventfd_read(watch->call, &value) == 0)
+        learn(watch);
+}
+
 /* Until there is an event, or something to look at again. False: it is to end. */
 static bool wait_for_event(const struct watch *watch)
 {
-    struct pollfd fds[] = {{.fd = watch->fd, .events = POLLIN}, {.fd = watch->end[0]}};
+    struct pollfd fds[] = {{.fd = watch->fd, .events = POLLIN},
+                           {.fd = watch->end[0]},
+                           {.fd = watch->call, .events = POLLIN}};
     int timeout = watch->registry < 0 ? LOST_MILLISECONDS : waiting_timeout(watch->waiting);
     (void)poll(fds, sizeof fds / sizeof *fds, timeout);
     return fds[1].revents == 0;
@@ -407,6 +450,7 @@ static void *run(void *argument)
     (void)pthread_setname_np(pthread_self(), "watch");
     while (wait_for_event(watch)) {
         see_events(watch);
+        see_call(watch);
         if (watch->registry < 0)
             find_registry(watch);
         see_waiting(watch);

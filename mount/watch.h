@@ -24,6 +24,8 @@ struct watch {
     _Atomic bool on;
     bool running;
     pthread_t thread;
+    int call;           /* an eventfd; -1: none */
+    _Atomic bool wide;  /* every project is of interest, also one that nobody has looked at */
     struct waiting *waiting; /* projects to look at again; the thread's own */
 };
 
@@ -37,6 +39,9 @@ void watch_finish(struct watch *watch);
 /* Its thread. 0 or negative errno. */
 int watch_start(struct watch *watch);
 void watch_stop(struct watch *watch);
+
+/* From now on every project of the registry is read, soon and when it changes. Never waits. */
+void watch_learn(struct watch *watch);
 
 /* Whether every change will be seen. */
 static inline bool watch_is_on(struct watch *watch)

@@ -257,12 +257,15 @@ static int64_t read_number(const struct cshm_value *table, const char *key)
     return value && value->type == CSHM_VALUE_INTEGER && value->integer > 0 ? value->integer : 0;
 }
 
-/* A generation is for the journal, and nothing that a person said of the project. */
-static bool says_more(const struct cshm_value *table)
+/*
+ * A generation is for the journal, and nothing that a person said of the project; and what is not
+ * understood is not written again.
+ */
+static bool say_something(const struct cshm_project_facts *facts)
 {
-    size_t known = (cshm_value_get(table, "generation") != NULL) +
-                   (size_t)(cshm_value_get(table, "folded") != NULL);
-    return table->table.count == 0 || table->table.count > known;
+    return facts->source || facts->created || facts->source_path || facts->source_size > 0 ||
+           facts->source_changed || facts->source_part || facts->owner.pid > 0 ||
+           facts->persistent >= 0;
 }
 
 static void read_generations(const struct cshm_value *table, struct cshm_project_facts *facts)
@@ -280,7 +283,6 @@ static int read_facts(struct reader *reader, const struct cshm_value *table)
     struct cshm_project_facts *facts = &reader->tree->facts;
     if (!table || table->type != CSHM_VALUE_TABLE)
         return 0;
-    facts->present = says_more(table);
     read_generations(table, facts);
     const struct cshm_value *owner = cshm_value_get(table, "owner");
     facts->owner.pid = read_number(owner, "pid");
@@ -301,6 +303,7 @@ static int read_facts(struct reader *reader, const struct cshm_value *table)
     int result = 0;
     for (size_t i = 0; i < sizeof words / sizeof words[0] && result == 0; i++)
         result = read_fact(reader, table, words[i].key, words[i].fact);
+    facts->present = table->table.count == 0 || say_something(facts);
     return result;
 }
 

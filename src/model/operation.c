@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "model/segments.h"
+
 /* The group that the path's last key is in. */
 static int find_group(struct cshm_tree *tree, const struct cshm_text *path, size_t depth,
                       struct cshm_node **out)
@@ -104,7 +106,7 @@ static int apply_put(struct cshm_tree *tree, const struct cshm_operation *operat
     if (result == 0)
         result = cshm_tree_say(tree, place->node, operation->node);
     if (result == 0 && linked)
-        place->node->described->linked = true;
+        cshm_segments_link(tree, place->node);
     return result;
 }
 

@@ -64,10 +64,18 @@ int cshm_segments_reserve(struct cshm_tree *tree, size_t count)
     return resize(tree, size);
 }
 
-void cshm_segments_enter(struct cshm_tree *tree, struct cshm_node *node)
+static void count_linked(struct cshm_tree *tree, const struct cshm_node *node, int by)
 {
-    if (!tree->segments.slots || !cshm_node_segment(node))
+    const struct cshm_linked_observer *observer = &tree->linked_observer;
+    if (!node->described->linked)
         return;
+    tree->linked += (size_t)by;
+    if (observer->changed)
+        observer->changed(observer->context, observer->owner, node->described->segment, by);
+}
+
+static void enter(struct cshm_tree *tree, struct cshm_node *node)
+{
     struct cshm_node **slot = find_slot(tree, node->described->segment);
     struct cshm_node *first = *slot == &tree->root ? NULL : *slot;
     node->described->next_holder = NULL;
@@ -84,10 +92,19 @@ void cshm_segments_enter(struct cshm_tree *tree, struct cshm_node *node)
     *slot = node;
 }
 
+void cshm_segments_enter(struct cshm_tree *tree, struct cshm_node *node)
+{
+    if (!tree->segments.slots || !cshm_node_segment(node))
+        return;
+    enter(tree, node);
+    count_linked(tree, node, 1);
+}
+
 void cshm_segments_leave(struct cshm_tree *tree, struct cshm_node *node)
 {
     if (!tree->segments.slots || !cshm_node_segment(node))
         return;
+    count_linked(tree, node, -1);
     struct cshm_description *described = node->described;
     struct cshm_node **slot = find_slot(tree, described->segment);
     struct cshm_node *first = *slot;
@@ -101,6 +118,32 @@ void cshm_segments_leave(struct cshm_tree *tree, struct cshm_node *node)
     else if (first != node)
         first->described->previous_holder = described->previous_holder;
     described->next_holder = described->previous_holder = NULL;
+}
+
+void cshm_segments_link(struct cshm_tree *tree, struct cshm_node *node)
+{
+    if (node->described->linked)
+        return;
+    node->described->linked = true;
+    if (tree->segments.slots && cshm_node_segment(node))
+        count_linked(tree, node, 1);
+}
+
+static void tell_all(const struct cshm_tree *tree, const struct cshm_linked_observer *observer,
+                     int by)
+{
+    if (!observer->changed || tree->linked == 0)
+        return;
+    for (const struct cshm_node *n = &tree->root; n; n = cshm_node_walk(n, &tree->root))
+        if (cshm_node_segment(n) && n->described->linked)
+            observer->changed(observer->context, observer->owner, n->described->segment, by);
+}
+
+void cshm_tree_observe_linked(struct cshm_tree *tree, const struct cshm_linked_observer *observer)
+{
+    tell_all(tree, &tree->linked_observer, -1);
+    tree->linked_observer = observer ? *observer : (struct cshm_linked_observer){0};
+    tell_all(tree, &tree->linked_observer, 1);
 }
 
 int cshm_tree_index_segments(struct cshm_tree *tree)

@@ -12,4 +12,7 @@ int cshm_segments_reserve(struct cshm_tree *tree, size_t count);
 void cshm_segments_enter(struct cshm_tree *tree, struct cshm_node *node);
 void cshm_segments_leave(struct cshm_tree *tree, struct cshm_node *node);
 
+/* An array is linked from now on. */
+void cshm_segments_link(struct cshm_tree *tree, struct cshm_node *node);
+
 #endif

@@ -24,6 +24,7 @@ void cshm_tree_destroy(struct cshm_tree *tree)
 {
     if (!tree)
         return;
+    cshm_tree_observe_linked(tree, NULL);
     cshm_children_finish(tree);
     cshm_arena_finish(&tree->arena);
     free(tree->segments.slots);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/arena.h"
 #include "base/text.h"
@@ -122,7 +123,7 @@ struct cshm_project_facts {
     uint64_t folded_generation; /* it is the manifest of that generation ... */
     uint64_t folded_bytes;      /* ... and so much of its journal, and nothing else; 0: not said */
     int persistent;             /* 1, 0, or -1 when not said */
-    bool present;               /* there is a [project] table that says more than these three */
+    bool present;               /* anything else is said of it */
 };
 
 /* Arrays by the name of their segment: open addressing, the first holder of each. */
@@ -134,6 +135,16 @@ struct cshm_segment_index {
     size_t count; /* segments */
 };
 
+/*
+ * Who is told of arrays that other projects name, too (`linked`): how many of an indexed tree have
+ * a segment changes by `by`.
+ */
+struct cshm_linked_observer {
+    void (*changed)(void *context, uid_t owner, const char *segment, int by); /* NULL: nobody */
+    void *context;
+    uid_t owner; /* whose manifest it is */
+};
+
 enum { CSHM_KEPT = 8 }; /* of the last kept pieces are known again: most arrays are like the last */
 
 struct cshm_tree {
@@ -143,6 +154,8 @@ struct cshm_tree {
     unsigned kept_next;
     struct cshm_project_facts facts;
     struct cshm_segment_index segments;
+    size_t linked; /* arrays in that index that other projects name, too */
+    struct cshm_linked_observer linked_observer;
     struct cshm_index_link indexes; /* of children */
     size_t node_count;              /* of all nodes below the root */
     size_t depth_most;              /* no node is deeper (the root's children: 1) */
@@ -212,6 +225,13 @@ int cshm_tree_index_segments(struct cshm_tree *tree);
  * came into the tree; NULL where there is none. The tree must be indexed. O(1).
  */
 struct cshm_node *cshm_tree_find_segment(const struct cshm_tree *tree, const char *segment);
+
+/*
+ * From now on the observer is told of linked arrays, and at once of all there are; the one before
+ * that they are not there any more. NULL: nobody is, as when the tree is destroyed. O(nodes) where
+ * there are any. The tree must be indexed.
+ */
+void cshm_tree_observe_linked(struct cshm_tree *tree, const struct cshm_linked_observer *observer);
 
 /* The node must be described and in the tree. The name is copied. -ENOMEM: nothing was changed. */
 int cshm_tree_set_segment(struct cshm_tree *tree, struct cshm_node *node, const char *segment);

@@ -233,6 +233,15 @@ def test_a_segment_cut_short_and_made_whole_again(mount, place, sample):
     size_is_exact(mount, "p/a.meta")
 
 
+def test_an_array_that_its_sidecar_makes_fit_again_is_listed(mount, place, sample):
+    os.truncate(place.segment("p", "a"), 16)
+    mount.eventually(lambda: not os.path.lexists(mount / "p/a"), "the array leaving")
+    assert "a" not in os.listdir(mount / "p") and "a" not in os.listdir(mount / "p")
+    (mount / "p/a.meta").write_text('[array]\ndtype = "int64"\nshape = [2]\n')
+    mount.eventually(lambda: "a" in os.listdir(mount / "p"), "the array in the listing")
+    tools.silent("rm", "-r", mount / "p")
+
+
 def test_a_segment_moved_away_and_back(mount, place, sample):
     segment = place.segment("p", "a")
     os.stat(mount / "p/a"), os.stat(mount / "p/a.meta")

@@ -3,11 +3,12 @@
 
 import errno
 import os
+import tomllib
 
 import numpy as np
 import pytest
 
-from support import h5, tools
+from support import h5, mounting, tools
 
 X = np.arange(6).reshape(3, 2)
 
@@ -42,8 +43,7 @@ def test_a_link_is_another_name_of_the_same_segment(mount, place, projects, targ
     link(mount / "p/x", mount / target)
     one, two = os.lstat(mount / "p/x"), os.lstat(mount / target)
     assert (one.st_ino, one.st_dev) == (two.st_ino, two.st_dev) == (first.st_ino, first.st_dev)
-    if target.startswith("p/"):
-        assert one.st_nlink == two.st_nlink == 2
+    assert one.st_nlink == two.st_nlink == 2
     assert f"# /{target}" in (mount / (target + ".meta")).read_text()
     assert 'of = "p"' in (mount / (target + ".meta")).read_text()
     assert os.lstat(mount / (target + ".meta")).st_ino != os.lstat(mount / "p/x.meta").st_ino
@@ -70,9 +70,121 @@ def test_memory_goes_with_the_last_name(mount, place, projects, target, first):
     os.unlink(mount / names[0])
     assert segment.exists()
     assert (mount / names[1]).read_bytes() == X.tobytes()
-    assert os.lstat(mount / names[1]).st_nlink == 1
+    mount.eventually(lambda: os.lstat(mount / names[1]).st_nlink == 1, "one name less")
     os.unlink(mount / names[1])
     assert not segment.exists()
+
+
+def links(mount, name):
+    return os.lstat(mount / name).st_nlink
+
+
+def test_names_in_all_projects_are_counted(mount, place, projects):
+    link(mount / "p/x", mount / "q/second")
+    link(mount / "q/second", mount / "q/third")
+    assert links(mount, "p/x") == links(mount, "q/third") == 3
+    os.rename(mount / "q/third", mount / "p/third")
+    mount.eventually(lambda: links(mount, "q/second") == links(mount, "p/third") == 3, "as many as before")
+    os.rename(mount / "q", mount / "other")
+    mount.eventually(lambda: links(mount, "p/x") == links(mount, "other/second") == 3, "as many as before")
+    place.unlink("other").succeeded()
+    mount.eventually(lambda: links(mount, "p/x") == 2, "those that are left")
+    tools.silent("rm", "-r", "p", cwd=mount.path)
+    assert place.segments() == set()
+
+
+def test_names_in_projects_that_nobody_has_looked_at_are_counted(mount, place, projects):
+    link(mount / "p/x", mount / "q/second")
+    mount.stop()
+    mount.start()
+    mount.eventually(lambda: links(mount, "p/x") == 2, "the other name")
+
+
+@pytest.fixture
+def other(mount, place, access):
+    """Another daemon on the same registry."""
+    second = mounting.Mount(place, access)
+    second.path = place.base / "second"
+    second.path.mkdir()
+    second.path.chmod(0o777)
+    second.log = place.base / "second.log"
+    second.log.touch()
+    try:
+        yield second.start()
+        second.stop()
+    finally:
+        second.finish()
+
+
+def test_names_made_through_another_mount_are_counted(mount, place, projects, other):
+    link(mount / "p/x", mount / "p/second")
+    mount.eventually(lambda: links(other, "p/second") == 2, "a name in the project")
+    link(other / "p/x", other / "q/second")
+    mount.eventually(lambda: links(mount, "p/x") == links(other, "p/x") == 3, "a name in another")
+    os.unlink(other / "q/second")
+    mount.eventually(lambda: links(mount, "p/x") == links(other, "p/x") == 2, "one less")
+
+
+RESIZED = {
+    "truncated": (lambda path: os.truncate(path, 24), [3]),
+    "lengthened": (lambda path: os.truncate(path, 80), [10]),
+    "appended to": (lambda path: tools.shell(f"printf 12345678 >> {path}", "/"), [7]),
+    "rewritten": (lambda path: path.write_bytes(bytes(16)), [2]),
+    "emptied": (lambda path: path.write_bytes(b""), [0]),
+    "allocated": (lambda path: tools.silent("fallocate", "-l", "64", path), [8]),
+}
+
+
+@pytest.mark.parametrize("looks", [(), ("p", "q"), ("q", "p")])
+@pytest.mark.parametrize("how", RESIZED)
+def test_a_new_size_is_followed_in_all_projects(mount, place, how, looks):
+    """Whatever name was looked at last."""
+    if mount.symlinks:
+        pytest.skip("links: raw files are not resized")
+    change, shape = RESIZED[how]
+    place.load("p", h5.simple(place.files / "p.h5", x=np.arange(6))).succeeded()
+    (mount / "q").mkdir()
+    link(mount / "p/x", mount / "q/second")
+    for project in looks:
+        tools.silent("ls", "-l", mount / project)
+    change(mount / "p/x")
+    for name in ("p/x", "q/second"):
+        mount.eventually(lambda name=name: sidecar(mount / name)["shape"] == shape, "the new shape")
+        assert not {"rest", "state"} & set(sidecar(mount / name))
+        assert os.path.basename(name) in os.listdir((mount / name).parent)
+        assert os.stat(mount / name).st_size == 8 * shape[0]
+    mount.eventually(lambda: place.manifest("q").at("second")["shape"] == shape, "the manifest")
+    tools.silent("rm", "-r", "p", "q", cwd=mount.path)
+    assert place.segments() == set()
+
+
+def sidecar(path):
+    return tomllib.loads(path.with_name(path.name + ".meta").read_text())["array"]
+
+
+def test_a_sidecar_does_not_cut_a_link_to_another_project(mount, place):
+    """Data of another size in a segment of its own would be here only."""
+    (mount / "p").mkdir()
+    (mount / "q").mkdir()
+    (mount / "p/x.meta").write_text('[array]\ndtype = "int64"\nshape = [2]\n')
+    mount.eventually(lambda: os.path.lexists(mount / "p/x"), "the array")
+    link(mount / "p/x", mount / "q/second")
+    with pytest.raises(OSError) as caught:
+        (mount / "p/x.meta").write_text('[array]\ndtype = "int64"\nshape = [5]\n')
+    assert caught.value.errno == errno.EINVAL
+    assert "other projects" in (mount / "p/x.meta").read_text()
+    assert len(place.segments()) == 1
+
+
+def test_fstat_of_a_removed_name_counts_the_others(mount, place, projects):
+    if mount.symlinks:
+        pytest.skip("a link leads to the segment itself")
+    link(mount / "p/x", mount / "q/second")
+    with open(mount / "p/x", "rb") as file:
+        os.unlink(mount / "p/x")
+        mount.eventually(lambda: os.fstat(file.fileno()).st_nlink == 1, "the other name")
+        os.unlink(mount / "q/second")
+        mount.eventually(lambda: os.fstat(file.fileno()).st_nlink == 0, "no name")
 
 
 def test_a_link_by_ln_and_rm_of_a_project_keeps_the_other(mount, place, projects):

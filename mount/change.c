@@ -12,6 +12,7 @@
 #include "base/scope.h"
 #include "log.h"
 #include "ops.h"
+#include "reserve.h"
 #include "sidecar_place.h"
 #include "store/registry.h"
 #include "store/segment.h"
@@ -174,7 +175,9 @@ int change_segment_make(const struct change *change, uint64_t bytes, mode_t mode
     gid_t gid;
     *out = (struct change_segment){.fd = -1};
     change_owner(change, &uid, &gid);
-    int result = cshm_segment_name_make(change->picture->name, out->name);
+    int result = reserve_check(store, bytes);
+    if (result == 0)
+        result = cshm_segment_name_make(change->picture->name, out->name);
     if (result == 0)
         result = cshm_segment_create(store, bytes, &out->fd);
     if (result == 0)

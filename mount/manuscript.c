@@ -144,7 +144,9 @@ int manuscript_open(struct daemon *daemon, struct inode *inode,
         set_of_inode(inode, m);
     } else if (m->version == m->judged) {
         m->draft = start->draft;
-        m->author = start->author;
+        /* Who has it open still may write more, which is not to be taken for root's. */
+        if (m->opens == 0 || m->author.who.uid == 0)
+            m->author = start->author;
         result = begin_anew(daemon, m, start->text);
     }
     if (result == 0) {
@@ -218,19 +220,25 @@ static int judge(struct daemon *daemon, struct manuscript *m, bool is_last)
     return result;
 }
 
-/* Whether this was the last open and nothing is left to be judged: then it is taken from its inode.
- */
-static bool is_finished(struct manuscript *m)
+enum closing {
+    CLOSING_DONE,   /* there are other opens */
+    CLOSING_LAST,   /* there are none: it was taken from its inode, and is the caller's */
+    CLOSING_JUDGES, /* the last one has something to judge, and is still open */
+};
+
+/* One decision: an open that comes in between must not be taken for ours. */
+static enum closing close_one(struct manuscript *m)
 {
+    enum closing closing = CLOSING_DONE;
     (void)pthread_mutex_lock(&lock);
-    bool others = m->opens > 1;
-    bool finished = !others && (!m->attached || m->version == m->judged);
-    if (others || finished)
+    if (m->opens == 1)
+        closing = m->attached && m->version != m->judged ? CLOSING_JUDGES : CLOSING_LAST;
+    if (closing != CLOSING_JUDGES)
         m->opens--;
-    if (finished && m->attached)
+    if (closing == CLOSING_LAST && m->attached)
         set_of_inode(m->inode, NULL);
     (void)pthread_mutex_unlock(&lock);
-    return finished;
+    return closing;
 }
 
 static bool is_last_open(const struct manuscript *m)
@@ -249,16 +257,11 @@ int manuscript_judge(struct daemon *daemon, struct manuscript *m, bool emptied)
 /* Others may open and write it while it is judged; then they, or this one, judge it again. */
 void manuscript_close(struct daemon *daemon, struct manuscript *m)
 {
-    for (;;) {
-        bool last = is_last_open(m);
-        if (is_finished(m)) {
-            end(daemon, m);
-            return;
-        }
-        if (!last)
-            return;
+    enum closing closing;
+    while ((closing = close_one(m)) == CLOSING_JUDGES)
         (void)judge(daemon, m, true);
-    }
+    if (closing == CLOSING_LAST)
+        end(daemon, m);
 }
 
 bool manuscript_detach(struct inode *inode)

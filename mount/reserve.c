@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "store/room.h"
 
@@ -28,11 +29,28 @@ int reserve_check(const struct cshm_store *store, uint64_t bytes)
     return fits ? 0 : -ENOSPC;
 }
 
+/* Of a part what may not be there yet: of a file with holes it may be too little. */
+static int missing_of(int fd, uint64_t offset, uint64_t bytes, uint64_t *missing)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    uint64_t length = (uint64_t)st.st_size;
+    uint64_t there = length > offset ? length - offset : 0;
+    uint64_t allocated = (uint64_t)st.st_blocks * 512;
+    there = there < allocated ? there : allocated;
+    *missing = bytes > there ? bytes - there : 0;
+    return 0;
+}
+
 int reserve_part(const struct cshm_store *store, int fd, uint64_t offset, uint64_t bytes)
 {
+    uint64_t missing;
     if (offset > INT64_MAX || bytes > INT64_MAX - offset)
         return -EFBIG;
-    int result = reserve_check(store, bytes);
+    int result = missing_of(fd, offset, bytes, &missing);
+    if (result == 0)
+        result = reserve_check(store, missing);
     if (result < 0)
         return result;
     do {

@@ -14,6 +14,7 @@
 #include "entries.h"
 #include "model/declare.h"
 #include "model/fit.h"
+#include "reserve.h"
 #include "store/segment.h"
 
 enum { INODES_OF_SEGMENT = 8 };
@@ -234,6 +235,8 @@ static int grow(struct judgement *j, struct cshm_node *node, const struct presen
     CSHM_AUTO_FD int fd = -1;
     int result = cshm_segment_open(picture->all->store, name, picture->project.uid, O_RDWR,
                                    present->segment.st_ino, &fd);
+    if (result == 0)
+        result = reserve_check(picture->all->store, node->described->bytes);
     if (result == 0)
         result = cshm_segment_reserve(fd, 0, node->described->bytes);
     if (result < 0)

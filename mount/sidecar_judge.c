@@ -158,13 +158,15 @@ static int parse(struct judgement *j)
 }
 
 /* "DIRECTORY's project: /x.meta: line 3: ..." */
-static void tell(const struct sidecar_text *text, const struct cshm_error *error)
+static void tell(struct daemon *daemon, const struct sidecar_text *text,
+                 const struct cshm_error *error)
 {
     char key[256];
     cshm_text_escape(text->key.bytes, text->key.length, key, sizeof key);
-    log_line(LOG_WARNING, "project %s: sidecar %s.meta refused: %s",
-             inode_directory(text->directory)->picture->name, text->is_meta ? "" : key,
-             error->text);
+    struct picture *picture = inode_hold_picture(&daemon->inodes, text->directory);
+    log_line(LOG_WARNING, "project %s: sidecar %s.meta refused: %s", picture->name,
+             text->is_meta ? "" : key, error->text);
+    picture_put(picture);
 }
 
 /*
@@ -193,7 +195,7 @@ int sidecar_judge(struct daemon *daemon, const struct sidecar_text *text)
     j.parsed_result = parse(&j);
     int result = change_run_for(daemon, &text->author->who, text->directory, judge, &j);
     if (result == -EINVAL && j.told.text[0])
-        tell(text, &j.told);
+        tell(daemon, text, &j.told);
     if (j.remark != 0 && result == 0)
         remark_set(&daemon->remarks, j.remark, NULL);
     else if (j.remark != 0 && result == -EINVAL && j.told.text[0] && !text->source)

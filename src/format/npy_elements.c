@@ -195,12 +195,32 @@ static uint64_t offset_of_piece(const struct cshm_npy_leaf *leaf, uint64_t piece
     return offset;
 }
 
-/* Of one element the bytes from `start` on, `length` of them. */
+/* The first piece that ends behind `start`: they lie one behind the other. */
+static uint64_t first_piece(const struct cshm_npy_leaf *leaf, uint64_t start)
+{
+    uint64_t low = 0;
+    uint64_t high = leaf->pieces;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (offset_of_piece(leaf, middle) + leaf->piece > start)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+/*
+ * Of one element the bytes from `start` on, `length` of them. In time that depends on these: an
+ * element may have a million pieces, and be written byte by byte.
+ */
 static void copy_element(const struct cshm_npy_leaf *leaf, char *to, const char *bytes,
                          uint64_t start, uint64_t length)
 {
-    for (uint64_t i = 0; i < leaf->pieces; i++) {
+    for (uint64_t i = start <= leaf->offset ? 0 : first_piece(leaf, start); i < leaf->pieces; i++) {
         uint64_t piece = i == 0 ? leaf->offset : offset_of_piece(leaf, i);
+        if (piece >= start + length)
+            return;
         uint64_t from = piece > start ? piece : start;
         uint64_t end = piece + leaf->piece < start + length ? piece + leaf->piece : start + length;
         if (from < end)

@@ -14,8 +14,10 @@
 #include "base/scope.h"
 #include "format/journal.h"
 #include "format/manifest.h"
+#include "format/toml.h"
 #include "store/change.h"
 #include "store/hands.h"
+#include "store/intent.h"
 #include "store/journal.h"
 #include "store/pending.h"
 #include "store/release.h"
@@ -236,6 +238,13 @@ static int append(const struct commit *commit, const struct cshm_buffer *line)
     return 0;
 }
 
+/* A journal that no manifest has room for could never be folded: so that is found out before. */
+static bool is_nearly_too_large(const struct cshm_project *project, size_t line)
+{
+    uint64_t journal = (uint64_t)project->journal_bytes + line;
+    return (uint64_t)project->stamp.size + 2 * journal > CSHM_TOML_SIZE_MAX;
+}
+
 static int write_down(const struct commit *commit)
 {
     struct cshm_project *project = commit->project;
@@ -247,7 +256,7 @@ static int write_down(const struct commit *commit)
                                      commit->release.count, &line);
     if (result == -ENOMEM)
         return cshm_fail(commit->error, result, "out of memory");
-    if (result < 0 || open_journal(commit) < 0)
+    if (result < 0 || is_nearly_too_large(project, line.length) || open_journal(commit) < 0)
         return rewrite(commit);
     result = append(commit, &line);
     if (result < 0)
@@ -361,10 +370,23 @@ int cshm_project_commit_locked(const struct cshm_store *store, const char *name,
     return result < 0 ? result : commit_locked(&commit, &place);
 }
 
+/*
+ * Operations that nobody checks are made for the tree as it was: what others have put there since
+ * would be lost, with its memory.
+ */
+static int check_unmoved(const struct cshm_project *project, const struct cshm_moment *before,
+                         const struct cshm_commit *what)
+{
+    return what->check || cshm_moment_is_now(before, project) ? 0 : -ESTALE;
+}
+
 int cshm_project_commit(struct cshm_store *store, const char *name, struct cshm_project *project,
                         const struct cshm_commit *what, struct cshm_error *error)
 {
+    const struct cshm_moment before = cshm_moment_of(name, project);
     int result = cshm_change_begin(store, name, project, error);
+    if (result == 0)
+        result = check_unmoved(project, &before, what);
     if (result == 0)
         result = cshm_project_commit_locked(store, name, project, what, error);
     cshm_change_end(project);

@@ -24,6 +24,16 @@ struct cshm_moment cshm_moment_of(const char *name, const struct cshm_project *p
                                 .bytes = (uint64_t)project->journal_bytes};
 }
 
+bool cshm_moment_is_now(const struct cshm_moment *moment, const struct cshm_project *project)
+{
+    const struct cshm_project_facts *facts = &project->tree->facts;
+    uint64_t bytes = (uint64_t)project->journal_bytes;
+    if (facts->generation == moment->generation)
+        return bytes == moment->bytes;
+    return moment->generation != 0 && facts->folded_generation == moment->generation &&
+           facts->folded_bytes == moment->bytes && bytes == 0;
+}
+
 static void add_moment(struct cshm_buffer *out, const char *word, const struct cshm_moment *moment)
 {
     cshm_buffer_add_format(out, "!%s\t%s\t%" PRIu64 "\t%" PRIu64, word, moment->project,

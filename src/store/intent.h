@@ -65,6 +65,9 @@ struct cshm_intent {
 
 struct cshm_moment cshm_moment_of(const char *name, const struct cshm_project *project);
 
+/* Whether the project says what it said then; folding changes nothing. */
+bool cshm_moment_is_now(const struct cshm_moment *moment, const struct cshm_project *project);
+
 /* Appends the lines. 0; -EFBIG (an operation too long for a line), -ENOMEM. */
 int cshm_intent_render(const struct cshm_intent *intent, struct cshm_buffer *out);
 

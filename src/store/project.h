@@ -253,7 +253,8 @@ struct cshm_commit {
     size_t made_count;
     /*
      * Asked once it is up to date and nobody else can change it, before anything is done: whether
-     * it still is what the operations were made for. 0 or negative errno. NULL: in any case.
+     * it still is what the operations were made for. 0 or negative errno. NULL: nothing but
+     * -ESTALE where anybody else has changed it since it was looked at last.
      */
     int (*check)(void *context, struct cshm_project *project);
     void *context;

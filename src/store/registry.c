@@ -292,6 +292,8 @@ static int put_manifest(const struct cshm_store *store, const char *project,
 {
     char name[CSHM_SEGMENT_NAME_SIZE];
     char temporary[32];
+    if (text->length > CSHM_TOML_SIZE_MAX) /* nobody would read it again */
+        return -EFBIG;
     cshm_manifest_name(project, name);
     CSHM_AUTO_FD int fd = make_temporary(store, temporary);
     if (fd < 0)

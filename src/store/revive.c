@@ -14,17 +14,6 @@
 
 /* --- Judging ---------------------------------------------------------------------------------- */
 
-/* Folding changes nothing. */
-static bool is_at(const struct cshm_project *project, const struct cshm_moment *moment)
-{
-    const struct cshm_project_facts *facts = &project->tree->facts;
-    uint64_t bytes = (uint64_t)project->journal_bytes;
-    if (facts->generation == moment->generation)
-        return bytes == moment->bytes;
-    return moment->generation != 0 && facts->folded_generation == moment->generation &&
-           facts->folded_bytes == moment->bytes && bytes == 0;
-}
-
 static bool has(const struct cshm_project *project, const char *segment)
 {
     return cshm_tree_find_segment(project->tree, segment) != NULL;
@@ -109,7 +98,7 @@ static int finish_then(const struct cshm_store *store, const struct cshm_intent 
     const char *name = intent->then.project;
     int result = cshm_project_load(store, name, &then, NULL);
     bool obeyed = result == 0 && !then.damaged && (st->st_uid == 0 || st->st_uid == then.uid);
-    if (obeyed && is_at(&then, &intent->then) && is_safe(intent, first, &then)) {
+    if (obeyed && cshm_moment_is_now(&intent->then, &then) && is_safe(intent, first, &then)) {
         result = cshm_intent_follow(store, intent, &then, NULL);
         if (result == 0 && !intent->removes && then.journal_bytes > 0) /* nobody else will */
             (void)cshm_project_fold_locked(store, name, &then, NULL);
@@ -123,7 +112,7 @@ static int recover_commit(const struct cshm_store *store, struct cshm_intent *in
 {
     struct cshm_project first;
     int result = cshm_project_load(store, intent->first.project, &first, NULL);
-    if (result == 0 && !first.damaged && !is_at(&first, &intent->first)) {
+    if (result == 0 && !first.damaged && !cshm_moment_is_now(&intent->first, &first)) {
         if (intent->then.project)
             result = finish_then(store, intent, &first, st);
     } else {
@@ -157,7 +146,7 @@ static int recover_made(const struct cshm_store *store, const struct cshm_intent
     const char *name = intent->made.project;
     int result = cshm_project_load(store, name, &made, NULL);
     bool obeyed = result == 0 && !made.damaged && (st->st_uid == 0 || st->st_uid == made.uid);
-    if (obeyed && is_at(&made, &intent->made) && !made.tree->root.first &&
+    if (obeyed && cshm_moment_is_now(&intent->made, &made) && !made.tree->root.first &&
         !made.tree->root.attributes)
         result = cshm_registry_remove(store, name);
     cshm_project_finish(&made);

@@ -248,10 +248,12 @@ static void who_follows_applies_what_is_new_and_is_told(void **state)
     assert_int_equal(cshm_project_check(place->store, "p", &reader.stamp), -ESTALE);
     assert_int_equal(cshm_project_follow(place->store, "p", &reader, NULL), 0);
     assert_int_equal(put_group(place, &writer, "new"), 0);
-    assert_int_equal(put_group(place, &reader, "mine"), 0); /* follows first */
+    assert_int_equal(put_group(place, &reader, "mine"), -ESTALE); /* follows first */
+    assert_int_equal(put_group(place, &reader, "mine"), 0);
     assert_string_equal(told.text, "remove empty empty; put nothing new; put nothing mine; ");
     assert_tree(reader.tree, "a g g/same new mine ");
     assert_ptr_equal(cshm_node_child(&reader.tree->root, cshm_text("g")), g);
+    assert_int_equal(take_out(place, &writer, "mine", NULL), -ESTALE);
     assert_int_equal(take_out(place, &writer, "mine", NULL), 0);
     assert_tree(writer.tree, "a g g/same new ");
     cshm_project_finish(&writer);
@@ -278,6 +280,7 @@ static void a_fold_by_somebody_else_is_followed_without_loading(void **state)
     assert_ptr_equal(reader.tree, tree);
     assert_tree(reader.tree, "a g g/empty g/same x u y v z w ");
     assert_int_equal(take_out(place, &reader, "a", NULL), 0);
+    assert_int_equal(put_group(place, &writer, "end"), -ESTALE);
     assert_int_equal(put_group(place, &writer, "end"), 0);
     assert_tree(writer.tree, "g g/empty g/same x u y v z w end ");
     cshm_project_finish(&writer);

@@ -22,13 +22,19 @@ bool entries_names_npy(const char *name)
     return ends_in(name, ENTRIES_NPY) && name[strlen(ENTRIES_NPY)] != '\0';
 }
 
-/* A scalar whose file is too short keeps its file, so that it can be made right. */
-static bool is_short_scalar(const struct picture *picture, const struct cshm_node *array)
+/* Of a broken array: its owner and mode still rule it. */
+static bool look_at_file(const struct picture *picture, const struct cshm_node *array,
+                         struct stat *st)
 {
-    const struct cshm_description *described = array->described;
-    return !array->problem && described && described->rank == 0 &&
-           cshm_segment_inspect(picture->all->store, described->segment, picture->project.uid, 0,
-                                NULL, NULL) == CSHM_SEGMENT_FINE;
+    const char *segment = cshm_node_segment(array);
+    return segment && cshm_segment_inspect(picture->all->store, segment, picture->project.uid, 0,
+                                           st, NULL) == CSHM_SEGMENT_FINE;
+}
+
+/* A scalar whose file is too short keeps its file, so that it can be made right. */
+static bool is_scalar(const struct cshm_node *array)
+{
+    return !array->problem && array->described && array->described->rank == 0;
 }
 
 static void look_at_array(const struct picture *picture, const struct cshm_node *array,
@@ -44,7 +50,8 @@ static void look_at_array(const struct picture *picture, const struct cshm_node 
         break;
     case CSHM_ARRAY_BROKEN:
         out->state = "broken";
-        out->data = out->has_segment = is_short_scalar(picture, array);
+        out->has_segment = look_at_file(picture, array, &out->segment);
+        out->data = out->has_segment && is_scalar(array);
         break;
     }
     /* What has no data would be out of reach without a sidecar, declared or not. */

@@ -124,10 +124,11 @@ struct inode_sidecar {
     char key[];
 };
 
-/* INODE_META: its text sums up all below, so its length is kept for a generation. */
+/* INODE_META: its text sums up all below, so its length is kept as long as that is the same. */
 struct inode_meta {
     struct inode_sidecar sidecar;
-    uint64_t generation;
+    uint64_t generation; /* of the picture ... */
+    uint64_t remarks;    /* ... and how many changes of those there were (remark.h) */
     size_t length;
 };
 

@@ -84,11 +84,10 @@ static int check_asker(fuse_req_t request, const struct inode *inode, const stru
     if (inode->kind == INODE_ARRAY)
         return 0;
     const struct right now = right_to(sight->picture, sight->node);
-    const struct stat st = {.st_uid = now.uid, .st_gid = now.gid, .st_mode = now.mode};
     bool reads = (file->flags & O_ACCMODE) != O_WRONLY;
     bool writes = (file->flags & O_ACCMODE) != O_RDONLY || file->flags & O_TRUNC;
-    bool may = (!reads || sidecar_asker_may(request, &st, 04)) &&
-               (!writes || sidecar_asker_may(request, &st, 02));
+    bool may = (!reads || right_allows(request, &now, 04)) &&
+               (!writes || right_allows(request, &now, 02));
     return may ? 0 : -EACCES;
 }
 

@@ -14,6 +14,7 @@
 #include "change.h"
 #include "format/attribute_text.h"
 #include "ops.h"
+#include "right.h"
 #include "sight.h"
 
 #define SPACE "user."
@@ -92,7 +93,15 @@ static int without_space(const char *name)
     return begins_with(name, "security.") ? -ENODATA : -EOPNOTSUPP;
 }
 
-static int get(struct daemon *daemon, struct inode *inode, const char *name,
+/* What the kernel has asked for may be another user's by now. */
+static int check_asker(fuse_req_t request, const struct picture *picture,
+                       const struct cshm_node *node, mode_t mask)
+{
+    const struct right right = right_to(picture, node);
+    return right_allows(request, &right, mask) ? 0 : -EACCES;
+}
+
+static int get(struct daemon *daemon, fuse_req_t request, struct inode *inode, const char *name,
                struct cshm_buffer *out)
 {
     struct sight sight;
@@ -101,7 +110,9 @@ static int get(struct daemon *daemon, struct inode *inode, const char *name,
     int result = can_have(inode) ? sight_begin(daemon, inode, &sight) : -ENODATA;
     if (result < 0)
         return result;
-    result = read_named(sight.node, name + strlen(SPACE), out);
+    result = check_asker(request, sight.picture, sight.node, 04);
+    if (result == 0)
+        result = read_named(sight.node, name + strlen(SPACE), out);
     sight_end(&sight);
     return result;
 }
@@ -122,7 +133,7 @@ void ops_getxattr(fuse_req_t request, fuse_ino_t id, const char *name, size_t si
 {
     struct daemon *daemon = ops_daemon(request);
     CSHM_AUTO_BUFFER struct cshm_buffer value = CSHM_BUFFER_INIT;
-    int result = get(daemon, inode_from_id(&daemon->inodes, id), name, &value);
+    int result = get(daemon, request, inode_from_id(&daemon->inodes, id), name, &value);
     reply(request, result, &value, size);
 }
 
@@ -243,7 +254,9 @@ static int change_attribute(struct change *change, void *context)
     if (!node)
         return -ENOENT;
     const struct cshm_attribute *old = find(node, wish->name);
-    int result = check(wish, old);
+    int result = check_asker(change->request, change->picture, node, 02);
+    if (result == 0)
+        result = check(wish, old);
     if (result < 0 || (old && wish->value && cshm_value_equal(&old->value, wish->value)))
         return result;
     struct cshm_node said = *node;

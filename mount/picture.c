@@ -81,7 +81,7 @@ static void show(struct picture *picture, const struct cshm_project *fresh,
     picture->unsure = picture->counting = false;
     picture->project = fresh ? *fresh : (struct cshm_project){0};
     picture->census = census ? *census : (struct census){0};
-    picture->generation++;
+    picture_age(picture);
     picture_observe(picture);
     observe_links(picture);
     (void)pthread_rwlock_unlock(&picture->lock);
@@ -236,7 +236,7 @@ static int follow(struct picture *picture)
     struct cshm_error error = {0};
     (void)pthread_rwlock_wrlock(&picture->lock);
     int result = cshm_project_follow(picture->all->store, picture->name, &picture->project, &error);
-    picture->generation++;
+    picture_age(picture);
     if ((result < 0 && result != -ENOENT && result != -ESTALE) || picture->counting)
         picture->unsure = true; /* and counted again when it is read again */
     (void)pthread_rwlock_unlock(&picture->lock);

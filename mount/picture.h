@@ -21,6 +21,7 @@
 #define MOUNT_PICTURE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -50,7 +51,8 @@ struct picture {
     const struct cshm_node *own; /* what a request of ours is changing this moment ... */
     const struct cshm_commit *own_commit; /* ... or its operations ... */
     bool own_transfer;                    /* ... or it comes from another project or goes there */
-    uint64_t generation;         /* another number: node pointers of before are void */
+    /* Another number, of all pictures' the latest: node pointers of before are void. */
+    uint64_t generation;
 
     /* A manifest that was tried and is not shown; guarded by `loading`. */
     bool tried;
@@ -80,6 +82,7 @@ struct pictures {
     struct cshm_store *store;
     struct pictures_observer observer;
     struct links links;
+    _Atomic uint64_t generations; /* so many there were */
     struct picture **buckets;
     size_t bucket_count; /* a power of two */
     size_t count;

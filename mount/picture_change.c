@@ -34,7 +34,7 @@ static void forget(struct picture *picture)
     picture->project = (struct cshm_project){0};
     picture->shown = picture->closed = picture->unsure = picture->counting = false;
     picture->tried = false;
-    picture->generation++;
+    picture_age(picture);
 }
 
 /* --- Operations ---------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ static void settle(struct picture *picture, int result)
     picture->own = NULL;
     picture->own_commit = NULL;
     picture->own_transfer = false;
-    picture->generation++;
+    picture_age(picture);
     if (result < 0 && result != -ESTALE)
         picture->unsure =
             cshm_project_check(picture->all->store, picture->name, &project->stamp) < 0;
@@ -262,7 +262,7 @@ int picture_fold(struct picture *picture, struct cshm_error *error)
     if (picture->shown && picture->project.journal_bytes > 0) {
         (void)pthread_rwlock_wrlock(&picture->lock);
         result = cshm_project_fold(picture->all->store, picture->name, &picture->project, error);
-        picture->generation++;
+        picture_age(picture);
         if (result < 0)
             picture->unsure = true;
         (void)pthread_rwlock_unlock(&picture->lock);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/names.h"
-#include "picture.h"
+#include "picture_internal.h"
 
 enum { FIRST_BUCKETS = 64 };
 
@@ -57,7 +57,7 @@ static struct picture *picture_create(struct pictures *pictures, const char *nam
     if (!picture)
         return NULL;
     picture->all = pictures;
-    picture->generation = 1;
+    picture_age(picture);
     picture->name = strdup(name);
     (void)pthread_mutex_init(&picture->loading, NULL);
     /* glibc lets readers starve a writer unless told otherwise; no thread reads twice at a time. */

@@ -16,6 +16,12 @@ struct right right_to(const struct picture *picture, const struct cshm_node *nod
                : (struct right){0, project->uid, project->gid, project->mode & 0777};
 }
 
+bool right_allows(fuse_req_t request, const struct right *right, mode_t mask)
+{
+    const struct stat st = {.st_uid = right->uid, .st_gid = right->gid, .st_mode = right->mode};
+    return sidecar_asker_may(request, &st, mask);
+}
+
 bool right_holds(const struct right *had, const struct right *now, const struct fuse_ctx *who)
 {
     const struct stat st = {.st_uid = now->uid, .st_gid = now->gid, .st_mode = now->mode};

@@ -24,6 +24,9 @@ struct right {
 /* What rules writing `node` (NULL: what is not there yet). The picture's lock is held. */
 struct right right_to(const struct picture *picture, const struct cshm_node *node);
 
+/* Whether who asks has it: `mask` is 04 for reading, 02 for writing. */
+bool right_allows(fuse_req_t request, const struct right *right, mode_t mask);
+
 /*
  * Whether somebody who was let in by `had` may change what `now` rules: it is that file, or one of
  * the same owner, group and mode, or one that he may write anyway.

@@ -107,18 +107,11 @@ struct present {
     uint64_t length; /* of the file, as it is shown */
 };
 
-/* A broken array's file may still be there. */
 static void look(const struct judgement *j, struct present *out)
 {
-    const struct picture *picture = j->change->picture;
-    const struct cshm_description *described = j->node->described;
     struct entries looks;
-    entries_of(picture, j->node, &looks);
+    entries_of(j->change->picture, j->node, &looks);
     *out = (struct present){.has_file = looks.has_segment, .segment = looks.segment};
-    if (!looks.has_segment)
-        out->has_file =
-            cshm_segment_inspect(picture->all->store, described->segment, picture->project.uid, 0,
-                                 &out->segment, NULL) == CSHM_SEGMENT_FINE;
     out->length = out->has_file ? entries_size(j->node, &out->segment) : 0;
 }
 

@@ -16,7 +16,8 @@ static int check_target(struct sidecar_onto *o, const struct sight *sight)
     if (o->place.exists && o->flags & RENAME_NOREPLACE)
         return -EEXIST;
     const struct entries *looks = &o->place.looks;
-    if (looks->has_segment && !sidecar_asker_may(o->request, &looks->segment, 02))
+    if (looks->has_segment ? !sidecar_asker_may(o->request, &looks->segment, 02)
+                           : change_check_asker(sight->picture, o->request) < 0)
         return -EACCES;
     if (looks->has_segment)
         o->author.segment = looks->segment.st_ino;

@@ -111,11 +111,11 @@ static int measure(struct daemon *daemon, struct inode *inode, const struct sigh
 {
     struct inode_meta *meta = inode->kind == INODE_META ? inode_meta(inode) : NULL;
     pthread_mutex_t *lock = &daemon->inodes.lock;
-    /* Both only grow. */
-    uint64_t generation = sight->picture->generation + atomic_load(&daemon->remarks.changes);
+    uint64_t generation = sight->picture->generation;
+    uint64_t remarks = atomic_load(&daemon->remarks.changes);
     CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
     (void)pthread_mutex_lock(lock);
-    bool known = meta && meta->generation == generation;
+    bool known = meta && meta->generation == generation && meta->remarks == remarks;
     if (!known) {
         (void)pthread_mutex_unlock(lock);
         int result = view_sidecar_render(daemon, sight, &text);
@@ -125,6 +125,7 @@ static int measure(struct daemon *daemon, struct inode *inode, const struct sigh
         note_text(inode_sidecar(inode), &text, sight->picture->project.changed);
         if (meta) {
             meta->generation = generation;
+            meta->remarks = remarks;
             meta->length = text.length;
         }
     }
@@ -353,7 +354,10 @@ static int truncate_by_name(struct daemon *daemon, fuse_req_t request, struct in
     struct sight sight;
     int result = sight_begin(daemon, inode, &sight);
     if (result == 0) {
-        result = view_sidecar_render(daemon, &sight, &text);
+        const struct right right = right_to(sight.picture, sight.node);
+        result = right_allows(request, &right, 02) ? 0 : -EACCES;
+        if (result == 0)
+            result = view_sidecar_render(daemon, &sight, &text);
         if (result == 0)
             result = begin_writing(daemon, request, inode, &sight, &text, false, &manuscript);
         sight_end(&sight);

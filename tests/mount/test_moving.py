@@ -489,3 +489,29 @@ def test_in_a_large_project_each_move_is_one_line(crowd, place, unstarted):
     assert sum(len(line) for line in lines) < 3000
     assert written_by(mount.process.pid) - before < 64 << 10
     wait_until(lambda: not journals(place, "p"), "the journal to be folded", 20)
+
+
+def test_a_directory_is_read_on_while_it_goes_to_another_project(mount, place):
+    """Entry by entry, as the other project comes through all states that this one was in."""
+    read = ctypes.CDLL(None, use_errno=True).getdents64
+    buffer = ctypes.create_string_buffer(40)
+    for name in ("a", "a/d", "b"):
+        (mount / name).mkdir()
+    for number in range(100):
+        (mount / f"a/d/g{number:04d}").mkdir()
+    for number in range(60):
+        (mount / f"b/y{number}").mkdir()
+    fd = os.open(mount / "a/d", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        assert read(fd, buffer, len(buffer)) > 0
+        os.rename(mount / "a/d", mount / "b/d")
+        os.rmdir(mount / "a")
+        seen = set()
+        while (length := read(fd, buffer, len(buffer))) > 0:
+            name = buffer.raw[19:length].split(b"\0")[0].decode()
+            seen.add(name)
+            (mount / f"b/x{len(seen)}").mkdir()
+    finally:
+        os.close(fd)
+    assert seen >= {f"g{number:04d}" for number in range(2, 100)}
+    assert sorted(os.listdir(mount / "b/d")) == [f"g{number:04d}" for number in range(100)]

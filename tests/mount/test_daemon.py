@@ -426,7 +426,7 @@ def test_it_serves_with_each_option(unstarted, sample, option):
     unstarted.stop()
 
 
-def test_no_more_threads_than_allowed_serve_many_who_ask_at_once(unstarted, place):
+def test_few_threads_serve_many_who_ask_at_once(unstarted, place):
     arrays = {f"x{number}": np.full(100, number) for number in range(64)}
     place.publish("q", arrays)
     unstarted.start("-o", "max_threads=4")

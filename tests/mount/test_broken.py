@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from support import h5, toml_text, tools
+from support.waiting import wait_until
 
 
 def no_segment(place, leaf):
@@ -89,6 +90,70 @@ def test_a_project_damaged_from_the_start_says_so(mount, place):
     assert group["state"] == "broken"
     tools.silent("rm", "-r", "d", cwd=mount.path)
     assert place.projects() == set()
+
+
+def cut(place, project):
+    """Half of its manifest, which does not parse, closed by its writer; returns the whole."""
+    text = place.manifest_path(project).read_text()
+    place.manifest_path(project).write_text(text[: text.index('["y"]') + 20])
+    with pytest.raises(tomllib.TOMLDecodeError):
+        place.manifest(project)
+    return text
+
+
+def shows_a_later_project(mount, place, name):
+    """What happened before it has been seen then."""
+    place.publish(name, {"x": np.arange(3)})
+    mount.eventually((mount / name / "x").exists, name)
+
+
+def test_a_good_manifest_of_which_half_is_written_anew_leaves_the_old_picture(mount, place):
+    place.publish("p", {"x": np.arange(3), "y": np.arange(4)})
+    mount.eventually((mount / "p/y").exists, "the project")
+    whole = cut(place, "p")
+    shows_a_later_project(mount, place, "q")
+    assert_old_picture(mount)
+    os.utime(place.manifest_path("p"), (1, 1))  # as if long ago
+    shows_a_later_project(mount, place, "r")
+    assert_old_picture(mount)
+    place.manifest_path("p").write_text(whole.replace('"shape" = [4]', '"shape" = [2]'))
+    mount.eventually(lambda: "shape = [2]" in (mount / "p/y.meta").read_text(), "the whole")
+
+
+def assert_old_picture(mount):
+    assert sorted(os.listdir(mount / "p")) == ["x", "x.meta", "y", "y.meta"]
+    assert not (mount / "p/.meta").exists()
+    assert "state" not in (mount / "p/y.meta").read_text()
+    assert np.array_equal(np.fromfile(mount / "p/x", "i8"), np.arange(3))
+    assert np.array_equal(np.fromfile(mount / "p/y", "i8"), np.arange(4))
+
+
+def state_of_project(folder):
+    return tomllib.loads((folder / ".meta").read_text())["group"].get("state")
+
+
+def test_half_a_manifest_that_is_found_at_the_start_is_broken_until_it_is_whole(unstarted, place):
+    place.publish("p", {"x": np.arange(3), "y": np.arange(4)})
+    whole = cut(place, "p")
+    os.utime(place.manifest_path("p"), (1, 1))
+    unstarted.start()
+    assert os.listdir(unstarted.path) == ["p"]
+    assert os.listdir(unstarted / "p") == [".meta"]
+    assert state_of_project(unstarted / "p") == "broken"
+    place.manifest_path("p").write_text(whole)
+    unstarted.eventually((unstarted / "p/y").exists, "the array")
+    assert not (unstarted / "p/.meta").exists()
+    unstarted.stop()
+
+
+def test_half_a_manifest_of_a_new_project_that_is_never_finished_is_broken_in_the_end(mount, place):
+    place.publish("p", {"x": np.arange(3), "y": np.arange(4)})
+    text = place.manifest_path("p").read_text()
+    place.manifest_path("q").write_text(text[: text.index('["y"]') + 20])
+    wait_until(lambda: (mount / "q/.meta").exists(), "a project where there was none", 6.0)
+    assert state_of_project(mount / "q") == "broken"
+    assert os.listdir(mount / "q") == [".meta"]
+    tools.silent("rm", "-r", "q", cwd=mount.path)
 
 
 def test_a_damaged_project_goes_with_the_segments_of_its_name(mount, place):

@@ -1,21 +1,28 @@
 # SPDX-License-Identifier: MIT
 """The life of the daemon: it starts when it can serve, ends when asked, and loses nothing when killed."""
 
+import concurrent.futures
 import contextlib
 import ctypes
 import fcntl
+import mmap
 import os
 import pathlib
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tomllib
 
 import numpy as np
 import pytest
 
 from support import freezing, h5, mounting, programs, users
+from support.arrays import refusal
+from support.demands import lacking
 from support.place import map_array
-from support.waiting import wait_until
+from support.waiting import patience, wait_until
 
 
 def started(mount, command):
@@ -166,6 +173,59 @@ def test_killed_with_open_mappings_it_loses_nothing(mount, place, sample):
     place.assert_consistent()
     if mount.symlinks:
         file.close()
+
+
+@pytest.fixture
+def orphans(raw_files, mount, sample):
+    """Two descriptors of p/a, opened apart and read once, whose daemon was killed."""
+    files = [os.open(mount / "p/a", os.O_RDWR) for _ in range(2)]
+    for fd in files:
+        assert os.pread(fd, 8, 0) == bytes(8)
+    mount.kill()
+    yield files
+    for fd in files:
+        with contextlib.suppress(OSError):
+            os.close(fd)
+
+
+@pytest.fixture
+def orphan(orphans):
+    return orphans[0]
+
+
+def store_into_a_new_mapping(fd):
+    with mmap.mmap(fd, 96) as mapped:  # its size cannot be asked for
+        assert mapped[8:16] == (1).to_bytes(8, "little")
+        mapped[:8] = (42).to_bytes(8, "little")
+
+
+def test_a_descriptor_of_a_killed_daemon_reads_writes_and_maps(orphan, place):
+    assert os.pread(orphan, 200, 0) == np.arange(12).tobytes()
+    assert os.pwrite(orphan, (43).to_bytes(8, "little"), 16) == 8
+    store_into_a_new_mapping(orphan)
+    assert place.array("p", "a").ravel()[:4].tolist() == [42, 1, 43, 3]
+
+
+def test_descriptors_of_a_killed_daemon_can_be_locked_against_each_other(orphans):
+    first, second = orphans
+    fcntl.flock(first, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(first, fcntl.LOCK_UN)
+    fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+ENDED = {
+    "fstat": os.fstat,
+    "ftruncate": lambda fd: os.ftruncate(fd, 8),
+    "fchmod": lambda fd: os.fchmod(fd, 0o600),
+}
+
+
+@pytest.mark.parametrize("call", ENDED)
+def test_what_asks_a_killed_daemon_is_enotconn(orphan, place, call):
+    assert refusal(lambda: ENDED[call](orphan)) == "ENOTCONN"
+    assert place.segment("p", "a").stat().st_size == 96
 
 
 def test_it_starts_over_a_dead_mount(mount, place, sample):
@@ -327,6 +387,78 @@ def test_registry_and_memory_can_be_mount_options(unstarted, place, sample):
     started(unstarted, command)
     assert (unstarted / "p/a").exists()
     end_daemon(unstarted)
+
+
+def test_the_program_before_the_source_can_be_mounted_as_type_fuse(unstarted, place, sample):
+    """mount -t fuse PROGRAM#SOURCE DIR, as in old lines of fstab."""
+    if not unstarted.access.as_root:
+        pytest.skip("only root may call mount")
+    if not shutil.which("mount.fuse"):
+        lacking("no mount.fuse")
+    options = f"root={place.registry},shm_dir={place.shm},access={unstarted.access.mode}"
+    source = f"{programs.directory() / 'cuteshmfs'}#arrays"
+    started(unstarted, ["mount", "-t", "fuse", source, unstarted.path, "-o", options])
+    assert (unstarted / "p/a").read_bytes() == np.arange(12).tobytes()
+    assert mounting.type_of(unstarted.path) == "fuse.cuteshmfs"
+    assert mounting.source_of(unstarted.path) == "arrays"
+    done = programs.run(["umount", unstarted.path], place.environment)
+    assert done.status == 0, done
+    wait_until(lambda: daemons_of(unstarted) == [], "the end of the daemon")
+    assert not mounting.is_mounted(unstarted.path)
+
+
+def serves(mount):
+    """Reads, maps and makes."""
+    assert (mount / "p/a").read_bytes() == np.arange(12).tobytes()
+    assert map_array(mount / "p/b/b1", "f4", [100])[99] == 1
+    (mount / "new").mkdir()
+    (mount / "new/x.meta").write_text('[array]\ndtype = "int8"\nshape = [5]\n')
+    assert (mount / "new/x").read_bytes() == bytes(5)
+    return True
+
+
+@pytest.mark.parametrize("option", ["no_allow_other", "max_threads=4", "clone_fd", "no_io_uring"])
+def test_it_serves_with_each_option(unstarted, sample, option):
+    unstarted.start("-o", option)
+    assert serves(unstarted)
+    if option == "no_allow_other":
+        assert "allow_other" not in mounting.options_of(unstarted.path)
+    unstarted.stop()
+
+
+def test_few_threads_serve_many_who_ask_at_once(unstarted, place):
+    arrays = {f"x{number}": np.full(100, number) for number in range(64)}
+    place.publish("q", arrays)
+    unstarted.start("-o", "max_threads=4")
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        said = list(pool.map(lambda name: tomllib.loads((unstarted / f"q/{name}.meta").read_text()), arrays))
+    assert all(document["array"]["shape"] == [100] for document in said)
+    unstarted.stop()
+
+
+def test_the_configuration_file_says_where_it_mounts(unstarted, place, sample):
+    config = place.base / "c.conf"
+    config.write_text(f"root = {place.registry}\nshm_dir = {place.shm}\nmountpoint = {unstarted.path}\n")
+    program = programs.directory() / "cuteshmfs"
+    unstarted.command = lambda *options: [program, "-f", f"--access={unstarted.access.mode}", f"--config={config}"]
+    unstarted.start()
+    assert serves(unstarted)
+    unstarted.stop()
+
+
+@pytest.mark.parametrize("abstract", [False, True], ids=["path", "abstract"])
+def test_a_service_manager_is_told_once_it_serves(unstarted, place, sample, abstract):
+    """Type=notify: systemd starts what needs the mount when it has got READY=1."""
+    name = f"@{place.base}" if abstract else f"{place.base}/notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(name.replace("@", "\0"))
+        manager.settimeout(20 * patience())
+        place.environment["NOTIFY_SOCKET"] = name
+        unstarted.launch()
+        assert "READY=1" in manager.recv(65536).decode().splitlines()
+        assert os.path.lexists(unstarted / "p/a")
+        assert serves(unstarted)
+        unstarted.stop()
 
 
 def test_it_is_a_mount_of_its_own_type(mount):

@@ -162,6 +162,25 @@ def test_chmod_of_a_project_changes_its_manifest(mount, place, sample):
     place.assert_consistent()
 
 
+@pytest.mark.parametrize("mode", [0o1777, 0o2775, 0o4755, 0o7750], ids=oct)
+def test_of_the_mode_of_a_project_only_read_write_and_search_stay(mount, place, sample, mode):
+    """Neither sticky nor setgid: the manifest's mode has neither, and what they would mean holds anyway."""
+    os.chmod(mount / "p", mode)
+    for name in ("p", "p/b"):
+        mount.eventually(lambda n=name: stat.S_IMODE(os.stat(mount / n).st_mode) == mode & 0o777, "the mode")
+    assert stat.S_IMODE(os.stat(place.manifest_path("p")).st_mode) == mode & 0o666
+
+
+@pytest.mark.parametrize("where", ["p", "p/b"])
+def test_a_file_without_a_name_is_not_made(mount, place, sample, where):
+    """Programs that use O_TMPFILE make a temporary file instead when they are told so."""
+    before = place.segments()
+    with pytest.raises(OSError) as caught:
+        os.open(mount / where, os.O_TMPFILE | os.O_RDWR, 0o600)
+    assert caught.value.errno == errno.EOPNOTSUPP
+    assert place.segments() == before
+
+
 def test_chown_of_a_project_takes_all_along(mount, place, sample):
     if not mount.access.as_root:
         pytest.skip("only root can")

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: MIT
 """Mapping through the mount is mapping the segment: same pages, no copy."""
 
+import contextlib
 import mmap
 import os
 import re
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from support import h5
+from support import h5, tools
 from support.place import map_array
+from support.waiting import wait_until
 
 MEBIBYTES = 256
 
@@ -116,3 +121,111 @@ def test_unaligned_and_partial_reads(mount, sample):
     for start, length in ((0, 1), (3, 5), (399, 10), (400, 10), (1000, 1), (0, 4096)):
         assert os.pread(fd, length, start) == expected[start : start + length]
     os.close(fd)
+
+
+# --- another process, since a mapping may end it ----------------------------------------------------------------------
+
+MAP_AND_TOUCH = """
+import mmap, os, sys
+path, how, *places = sys.argv[1:]
+writes = how == "store"
+fd = os.open(path, os.O_RDWR if writes else os.O_RDONLY)
+mapped = mmap.mmap(fd, 0, prot=mmap.PROT_READ | (mmap.PROT_WRITE if writes else 0))
+os.close(fd)
+if how == "load again":
+    sum(mapped[::4096])
+print("mapped", flush=True)
+for asked in sys.stdin:
+    for place in map(int, places):
+        if writes:
+            mapped[place] = 1
+        else:
+            print(mapped[place], flush=True)
+"""
+
+
+class Another:
+    """A process that has the file mapped, and touches these bytes whenever it is asked to."""
+
+    def __init__(self, path, how, *places):
+        words = [sys.executable, "-c", MAP_AND_TOUCH, path, how, *(str(at) for at in places)]
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "mapped\n"
+
+    def touches(self):
+        """Its status and the bytes that it saw."""
+        out = self.process.communicate("\n", timeout=20)[0]
+        return self.process.returncode, [int(word) for word in out.split()]
+
+    def ends(self):
+        """Whether touching them has ended it."""
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
+        return self.process.poll() is not None
+
+
+@pytest.fixture
+def another():
+    started = []
+
+    def start(*words):
+        started.append(Another(*words))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.process.kill()
+        one.process.communicate()
+
+
+@pytest.mark.parametrize("how", ["load", "load again"])
+def test_a_mapping_of_a_view_beyond_the_end_of_a_shorter_array_is_sigbus(mount, place, another, how):
+    """Whether its pages were looked at before or not: those are dropped as soon as the kernel has been told."""
+    place.publish("q", {"x": np.arange(4096)})
+    mount.eventually((mount / "q/x.npy").exists, "the array")
+    size = (mount / "q/x.npy").stat().st_size
+    assert size > 8 * 4096
+    reader = another(mount / "q/x.npy", how, size - 1)
+    os.truncate(mount / "q/x", 1024)
+    wait_until(reader.ends, "the end of who looks beyond the end")
+    assert reader.process.returncode == -signal.SIGBUS
+
+
+@pytest.mark.shm_size(16)
+def test_a_store_into_a_hole_in_a_full_memory_is_sigbus_and_the_daemon_serves_on(mount, place, sample, another):
+    """As on tmpfs: what a program punched is not reserved any more."""
+    size = 4 << 20
+    (mount / "p/x.meta").write_text(f'[array]\ndtype = "uint8"\nshape = [{size}]\n')
+    tools.silent("fallocate", "--punch-hole", "--offset=4096", f"--length={size - 4096}", mount / "p/x")
+    assert (mount / "p/x").stat().st_blocks * 512 == 4096
+    writer = another(mount / "p/x", "store", 0, size - 1)
+    fill(place)
+    assert writer.touches()[0] == -signal.SIGBUS
+    assert (mount / "p/x").read_bytes()[:2] == b"\1\0"
+    assert (mount / "p/a").read_bytes() == np.arange(12).tobytes()
+    (place.shm / "filling").unlink()
+    (mount / "p/y.meta").write_text('[array]\ndtype = "uint8"\nshape = [1048576]\n')
+    assert (mount / "p/y").read_bytes() == bytes(1 << 20)
+    assert mount.process.poll() is None
+
+
+def fill(place):
+    """All that is free in the shared memory directory."""
+    space = os.statvfs(place.shm)
+    place.foreign.add("filling")
+    with open(place.shm / "filling", "wb") as file:
+        os.posix_fallocate(file.fileno(), 0, space.f_bfree * space.f_bsize)
+
+
+@pytest.mark.parametrize("rows", [1, 5000])
+def test_whoever_has_mapped_what_its_sidecar_resizes_keeps_the_old_bytes(mount, place, another, rows):
+    """It was never opened for writing, so it may be resized; nobody who reads it is ended by that."""
+    (mount / "q").mkdir()
+    (mount / "q/x.meta").write_text('[array]\ndtype = "int32"\nshape = [2000, 3]\n')
+    mount.eventually(lambda: (mount / "q/x").stat().st_size == 24000, "the array")
+    reader = another(mount / "q/x", "load", 0, 23999)
+    (mount / "q/x.meta").write_text(f'[array]\ndtype = "int32"\nshape = [{rows}, 3]\n')
+    mount.eventually(lambda: (mount / "q/x").stat().st_size == 12 * rows, "the size")
+    assert place.array("q", "x").shape == (rows, 3)
+    assert reader.touches() == (0, [0, 0])

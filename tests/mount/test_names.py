@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from support import fsnames, h5, toml_text
+from support.arrays import refusal
 
 # key -> directory entry, as the contract says
 ENTRIES = {
@@ -88,6 +89,29 @@ def test_other_spellings_are_not_there(mount, place):
     for entry in (b"%2Eplain", b"p%6Cain", b"x%2Emeta%", b"%2e", b"a%2fb", b"%25%25", b"%2525%", b"n" * 251, b"\xff"):
         with pytest.raises(OSError):
             os.stat(os.path.join(os.fsencode(odd), entry))
+
+
+# what no key is spelt as: decoding these would make a second name for a key that has one
+SPELLINGS = ["100%25", "%25x", "%2Ex", "x%2E", ".x%2Emeta.AbC123", "%2E%2E%2E", "%25%25", "x%25~0123456789abcdeg"]
+
+MAKING = {
+    "mkdir": os.mkdir,
+    "sidecar": lambda path: path.with_name(path.name + ".meta").write_text('[array]\ndtype = "int8"\nshape = [2]\n'),
+    "rename": lambda path: os.rename(path.parent / "g", path),
+    "npy": lambda path: np.save(path.with_name(path.name + ".npy"), np.arange(3)),
+    "create": lambda path: os.open(path, os.O_CREAT | os.O_WRONLY),
+}
+
+
+@pytest.mark.parametrize("how", MAKING)
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_other_spellings_cannot_be_made(mount, place, how, spelling):
+    if how == "create" and mount.symlinks:
+        pytest.skip("links: raw files are not made")
+    place.publish("p", {"x": np.arange(3), "g": {}})
+    mount.eventually((mount / "p/g").exists, "the project")
+    assert refusal(lambda: MAKING[how](mount / "p" / spelling)) == "EINVAL"
+    assert sorted(os.listdir(mount / "p")) == ["g", "x", "x.meta"]
 
 
 LONG = ["n" * 251, "n" * 300, "ü" * 150, "日" * 100, "/" * 120, "n" * 255 + ".meta"]

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from support import content, h5, tools
+from support import content, fsnames, h5, tools
 from support.demands import lacking
 
 LONGEST_NAME = 240  # rsync puts up to eleven bytes around the name of what it is writing
@@ -223,6 +223,51 @@ def test_shapes_kinds_and_attributes_come_back(mount, place, facts, way):
     WAYS[way](mount / "p", place.files / "out")
     WAYS[way](place.files / "out", mount / "q")
     same(place, "q", facts)
+
+
+LONG = "n" * 260
+LATIN = b"caf\xe9"
+
+
+@pytest.fixture
+def unnameable(mount, place):
+    """Keys that nobody can make on the mount, beside those that anybody can, as arrays and as groups."""
+    with h5.writing(place.files / "odd.h5") as file:
+        for number, key in enumerate((LONG.encode(), LATIN, b"plain", b"\xc3\xbc" * 124)):
+            file.create_dataset(key, data=np.arange(number + 2)).attrs["n"] = number
+        for key in (b"g" + LONG.encode(), b"g" + LATIN, b"group"):
+            file.create_group(key).create_dataset("in", data=np.arange(3))
+    place.load("p", place.files / "odd.h5").succeeded()
+    mount.eventually((mount / "p/group/in").exists, "the project")
+    return content.of_project(place, "p")
+
+
+def test_keys_that_cannot_be_made_are_copied_out(mount, place, unnameable):
+    tools.silent("cp", "-r", mount / "p", place.files / "out")
+    out = os.fsencode(place.files / "out")
+    assert sorted(os.listdir(out)) == sorted(os.listdir(os.fsencode(mount / "p")))
+    (cut,) = [name for name in os.listdir(out) if fsnames.long_name_matches(LONG, name)]
+    for number, name in enumerate((cut, LATIN, b"plain")):
+        with open(os.path.join(out, name), "rb") as file:
+            assert file.read() == np.arange(number + 2).tobytes()
+        with open(os.path.join(out, name + b".meta"), "rb") as file:
+            assert b"n = %d\n" % number in file.read()
+    assert os.path.getsize(os.path.join(out, b"g" + LATIN, b"in")) == 24
+
+
+def test_keys_that_cannot_be_made_are_refused_on_the_way_back_and_the_rest_arrives(mount, place, unnameable):
+    tools.silent("cp", "-r", mount / "p", place.files / "out")
+    back = tools.run("cp", "-r", place.files / "out", mount / "q")
+    assert back.returncode == 1
+    refused = back.stderr.decode("utf-8", "surrogateescape").splitlines()
+    assert len(refused) == 2 * 2 + 2, back.stderr  # array, sidecar, group; of each name
+    assert all("Invalid or incomplete multibyte" in line or "Invalid argument" in line for line in refused)
+    good = {"plain", "\u00fc" * 124, "group", "in"}
+    arrived = {path: facts for path, facts in unnameable.items() if set(path) <= good}
+    assert len(arrived) == 4
+    assert content.of_project(place, "q").keys() == arrived.keys()
+    assert not content.differences(arrived, content.of_project(place, "q"))
+    place.assert_consistent()
 
 
 def test_copies_of_an_undeclared_array_are_undeclared(mount, place):

@@ -101,6 +101,31 @@ def test_inode_numbers_are_stable_and_distinct(mount, sample):
         assert entry.inode() == first[f"p/{entry.name}"]
 
 
+def test_an_arrays_number_is_twice_its_segments_and_its_sidecars_the_next(mount, place, sample):
+    for array, path in ARRAYS.items():
+        number = os.lstat(mount / "p" / array).st_ino
+        assert number == 2 * place.segment("p", *path).stat().st_ino, array
+        assert os.lstat(mount / f"p/{array}.meta").st_ino == number + 1, array
+
+
+@pytest.mark.parametrize("name", ["p", "p/b", "p/b/deep", "p/.meta", "p/b/.meta", "p/null.meta", "p/a.npy"])
+def test_numbers_of_all_else_have_the_top_bit(mount, sample, name):
+    """So they are never those of an array or of its sidecar."""
+    (mount / "p/null.meta").write_text('[array]\ndtype = "int8"\nshape = "null"\n')
+    assert os.lstat(mount / name).st_ino >> 63 == 1
+
+
+def test_each_array_is_listed_directly_before_its_sidecar(mount, place, sample):
+    place.load("many", h5.many(place.files / "many.h5", 300)).succeeded()
+    mount.eventually(lambda: (mount / "many").is_dir(), "the project")
+    for folder in ("p", "p/b", "p/b/deep", "many"):
+        names = os.listdir(mount / folder)
+        sidecars = [name for name in names if name.endswith(".meta") and name != ".meta"]
+        assert sidecars
+        for sidecar in sidecars:
+            assert names[names.index(sidecar) - 1] == sidecar.removesuffix(".meta"), folder
+
+
 def test_the_names_of_one_dataset_share_an_inode(mount, place):
     with h5.writing(place.files / "links.h5") as file:
         file["x"] = np.arange(5)

@@ -154,6 +154,11 @@ def type_of(path):
     return line[line.index(b"-") + 1].decode()
 
 
+def source_of(path):
+    line = _lines_of(path)[-1]
+    return line[line.index(b"-") + 2].decode()
+
+
 def options_of(path):
     """Those of the file system."""
     return _lines_of(path)[-1][-1].decode().split(",")

@@ -216,13 +216,13 @@ bool change_asker_reads(const struct entries *looks, fuse_req_t request)
 }
 
 void change_leave_ghost(struct daemon *daemon, fuse_req_t request, struct inode *directory,
-                        const char *name, const struct stat *attributes, struct inode *to,
+                        const char *name, struct ghost_body *body, struct inode *to,
                         const char *to_name)
 {
     char key[CSHM_FSNAME_MAX + 1];
     size_t length = 0;
-    ghost_leave(&daemon->ghosts, directory, cshm_text(name), fuse_req_ctx(request)->pid, attributes,
-                to, cshm_text(to_name ? to_name : ""));
+    ghost_leave(&daemon->ghosts, directory, cshm_text(name), fuse_req_ctx(request)->pid, body, to,
+                cshm_text(to_name ? to_name : ""));
     if (strlen(name) > CSHM_FSNAME_MAX || cshm_fsname_decode(name, key, &length) < 0)
         length = 0; /* a long name, known by its hash: then without the inode */
     struct inode *sidecar =

@@ -117,11 +117,11 @@ int change_check_asker(const struct picture *picture, fuse_req_t request);
 bool change_asker_reads(const struct entries *looks, fuse_req_t request);
 
 /*
- * The array `name` has left `directory` with its sidecar, which was like `attributes`; it is
- * `to_name` in `to` now (NULL: nowhere). Under no picture's lock.
+ * The array `name` has left `directory` with its sidecar, which was like `body` (whose text is
+ * taken); it is `to_name` in `to` now (NULL: nowhere). Under no picture's lock.
  */
 void change_leave_ghost(struct daemon *daemon, fuse_req_t request, struct inode *directory,
-                        const char *name, const struct stat *attributes, struct inode *to,
+                        const char *name, struct ghost_body *body, struct inode *to,
                         const char *to_name);
 
 /*

@@ -15,6 +15,8 @@
 
 enum { LIFE_SECONDS = 2 };
 
+#define TEXTS_MOST ((size_t)32 << 20) /* bytes */
+
 struct ghost {
     struct ghost *next;    /* in its bucket */
     struct ghost *younger; /* by age */
@@ -24,6 +26,7 @@ struct ghost {
     struct timespec end;
     pid_t group;
     struct stat attributes;
+    struct cshm_buffer text;
     size_t name_length;
     size_t to_length;
     char name[]; /* and behind it that of the array now */
@@ -83,6 +86,8 @@ static void take_out(struct ghosts *ghosts, struct ghost *ghost)
     inode_drop(ghosts->inodes, ghost->directory, 1);
     if (ghost->to)
         inode_drop(ghosts->inodes, ghost->to, 1);
+    ghosts->text_bytes -= ghost->text.length;
+    cshm_buffer_finish(&ghost->text);
     free(ghost);
 }
 
@@ -126,7 +131,7 @@ void ghosts_finish(struct ghosts *ghosts)
 }
 
 void ghost_leave(struct ghosts *ghosts, struct inode *directory, struct cshm_text name, pid_t pid,
-                 const struct stat *attributes, struct inode *to, struct cshm_text to_name)
+                 struct ghost_body *body, struct inode *to, struct cshm_text to_name)
 {
     pid_t group = thread_group(pid);
     struct ghost *ghost = calloc(1, sizeof *ghost + name.length + to_name.length);
@@ -136,7 +141,8 @@ void ghost_leave(struct ghosts *ghosts, struct inode *directory, struct cshm_tex
     ghost->end.tv_sec += LIFE_SECONDS;
     ghost->directory = directory;
     ghost->group = group;
-    ghost->attributes = *attributes;
+    ghost->attributes = body->attributes;
+    ghost->text = CSHM_BUFFER_INIT;
     ghost->name_length = name.length;
     if (name.length > 0)
         memcpy(ghost->name, name.bytes, name.length);
@@ -150,6 +156,11 @@ void ghost_leave(struct ghosts *ghosts, struct inode *directory, struct cshm_tex
 
     (void)pthread_mutex_lock(&ghosts->lock);
     bury_old(ghosts);
+    if (!body->text.error && body->text.length <= TEXTS_MOST - ghosts->text_bytes) {
+        ghost->text = body->text;
+        body->text = CSHM_BUFFER_INIT;
+        ghosts->text_bytes += ghost->text.length;
+    }
     struct ghost **bucket = bucket_of(ghosts, directory, name);
     ghost->next = *bucket;
     *bucket = ghost;
@@ -170,6 +181,21 @@ bool ghost_seen(struct ghosts *ghosts, struct inode *directory, struct cshm_text
         *attributes = ghost->attributes;
     (void)pthread_mutex_unlock(&ghosts->lock);
     return seen;
+}
+
+int ghost_read(struct ghosts *ghosts, struct inode *directory, struct cshm_text name, pid_t pid,
+               struct stat *attributes, struct cshm_buffer *out)
+{
+    (void)pthread_mutex_lock(&ghosts->lock);
+    bury_old(ghosts);
+    const struct ghost *ghost = find(ghosts, directory, name, pid);
+    bool readable = ghost && ghost->text.length > 0;
+    if (readable) {
+        *attributes = ghost->attributes;
+        cshm_buffer_add(out, ghost->text.bytes, ghost->text.length);
+    }
+    (void)pthread_mutex_unlock(&ghosts->lock);
+    return readable ? out->error : -ENOENT;
 }
 
 bool ghost_walks(struct ghosts *ghosts, struct inode *directory, struct cshm_text name)

@@ -117,7 +117,7 @@ static void note_ghost(struct move *move)
     struct timespec changed = move->from.picture->project.changed;
     move->haunted = move->looks.sidecar && !move->link && !move_is_exchange(move);
     /* Not the number it had: that is now where the sidecar is, and mv(1) would see one file. */
-    move->ghost = (struct stat){
+    move->ghost.attributes = (struct stat){
         .st_ino = inode_number_hashed(inode_number(move->from.directory), INODE_SIDECAR,
                                       cshm_text(move->from.name)),
         .st_mode = S_IFREG | (segment->st_mode & 0666),

@@ -37,7 +37,7 @@ struct move {
     struct entries looks;       /* of an array that is moved */
     char new_key[CSHM_FSNAME_MAX + 1];
     bool haunted; /* its sidecar went along; */
-    struct stat ghost;
+    struct ghost_body ghost; /* without a text */
 };
 
 /* Does all of it. 0 or negative errno. */

@@ -60,9 +60,9 @@ static bool creates_exclusively(pid_t thread)
 void newcomer_note(struct daemon *daemon, fuse_req_t request, struct inode *directory,
                    const char *name)
 {
-    const struct stat unused = {0};
-    ghost_leave(&daemon->newcomers, directory, cshm_text(name), fuse_req_ctx(request)->pid, &unused,
-                NULL, cshm_text(""));
+    struct ghost_body nothing = {.text = CSHM_BUFFER_INIT};
+    ghost_leave(&daemon->newcomers, directory, cshm_text(name), fuse_req_ctx(request)->pid,
+                &nothing, NULL, cshm_text(""));
 }
 
 bool newcomer_is_hidden(struct daemon *daemon, fuse_req_t request, struct inode *directory,

@@ -59,7 +59,7 @@ static int gone(struct daemon *daemon, fuse_req_t request, struct inode *inode)
     struct cshm_text key = inode_name(inode);
     uint64_t name = inode_number_hashed(inode_number(parent), inode->kind, key);
     (void)pthread_mutex_unlock(&daemon->inodes.lock);
-    if (inode->kind == INODE_SIDECAR) /* opening a ghost ends it */
+    if (inode->kind == INODE_SIDECAR) /* opening a ghost to write ends it */
         (void)ghost_lay(&daemon->ghosts, parent, key, pid);
     inode_drop(&daemon->inodes, parent, 1);
     return tell_stale(pid, name) ? -ENOENT : -ESTALE;
@@ -118,6 +118,8 @@ int ops_open_inode(struct daemon *daemon, fuse_req_t request, struct inode *inod
     int result = open_seen(daemon, request, inode, file);
     if (result == -ENOENT && (inode->kind == INODE_SIDECAR || inode->kind == INODE_META))
         result = view_sidecar_open_draft(daemon, request, inode, file);
+    if (result == -ENOENT && inode->kind == INODE_SIDECAR)
+        result = view_sidecar_open_ghost(daemon, request, inode, file);
     return result;
 }
 

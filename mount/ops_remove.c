@@ -14,26 +14,57 @@
 #include "sight.h"
 #include "view.h"
 
-/*
- * Removes an array's data. Its sidecar goes along and leaves a ghost: `*ghost` is what that looks
- * like, and `*haunted` whether there was a sidecar at all.
- */
-static int remove_data(const struct change *change, const struct entry *entry, bool *haunted,
-                       struct stat *ghost)
+/* When the sidecar changed, as the kernel was told: rsync(1) removes no file that has changed. */
+static struct timespec sidecar_time(const struct change *change, const struct cshm_node *node)
+{
+    struct inode_table *table = &change->daemon->inodes;
+    int64_t changed = 0;
+    struct inode *sidecar = inode_find(table, INODE_SIDECAR, change->directory, node->key);
+    if (sidecar) {
+        (void)pthread_mutex_lock(&table->lock);
+        changed = inode_sidecar(sidecar)->changed;
+        (void)pthread_mutex_unlock(&table->lock);
+        inode_drop(table, sidecar, 1);
+    }
+    return changed != 0 ? sight_time(changed) : change->picture->project.changed;
+}
+
+/* Its text as far as there is memory for it. */
+static void describe_ghost(const struct change *change, const struct entry *entry,
+                           struct ghost_body *ghost)
 {
     struct picture *picture = change->picture;
+    struct inode_table *table = &change->daemon->inodes;
     const struct stat *segment = &entry->looks.segment;
     struct entry sidecar = *entry;
     sidecar.kind = ENTRY_SIDECAR;
+    const struct sight sight = {.picture = picture,
+                                .node = entry->node,
+                                .looks = entry->looks,
+                                .table = table,
+                                .directory = change->directory};
+    cshm_buffer_clear(&ghost->text);
+    if (view_sidecar_render(change->daemon, &sight, &ghost->text) < 0)
+        cshm_buffer_clear(&ghost->text);
+    ghost->attributes =
+        (struct stat){.st_ino = sight_number(table, change->directory, picture, &sidecar),
+                      .st_mode = S_IFREG | (segment->st_mode & 0666),
+                      .st_nlink = 1,
+                      .st_size = (off_t)ghost->text.length,
+                      .st_uid = segment->st_uid,
+                      .st_gid = segment->st_gid,
+                      .st_mtim = sidecar_time(change, entry->node),
+                      .st_ctim = picture->project.changed};
+}
+
+/* Removes an array's data. Its sidecar goes along and leaves a ghost, if there was one at all. */
+static int remove_data(const struct change *change, const struct entry *entry, bool *haunted,
+                       struct ghost_body *ghost)
+{
+    struct picture *picture = change->picture;
     *haunted = entry->looks.sidecar;
-    *ghost = (struct stat){
-        .st_ino = sight_number(&change->daemon->inodes, change->directory, picture, &sidecar),
-        .st_mode = S_IFREG | (segment->st_mode & 0666),
-        .st_nlink = 1,
-        .st_uid = segment->st_uid,
-        .st_gid = segment->st_gid,
-        .st_mtim = picture->project.changed,
-        .st_ctim = picture->project.changed};
+    if (*haunted)
+        describe_ghost(change, entry, ghost);
     struct cshm_error error = {0};
     return change_told(picture, picture_change(picture, CSHM_REMOVE_ARRAY, entry->node, &error),
                        &error);
@@ -42,7 +73,7 @@ static int remove_data(const struct change *change, const struct entry *entry, b
 struct unlinking {
     const char *name;
     bool haunted; /* a sidecar went along */
-    struct stat ghost;
+    struct ghost_body ghost;
 };
 
 static int unlink_found(struct change *change, void *context)
@@ -82,7 +113,7 @@ static struct cshm_text stem_of(const char *name)
 static int unlink_in(struct daemon *daemon, fuse_req_t request, struct inode *directory,
                      const char *name)
 {
-    struct unlinking unlinking = {.name = name};
+    struct unlinking unlinking = {.name = name, .ghost.text = CSHM_BUFFER_INIT};
     pid_t pid = fuse_req_ctx(request)->pid;
     int result = change_run(daemon, request, directory, unlink_found, &unlinking);
     struct cshm_text stem = stem_of(name);
@@ -93,6 +124,7 @@ static int unlink_in(struct daemon *daemon, fuse_req_t request, struct inode *di
         result = 0;
     else if (result == -ENOENT && sidecar_remove_draft(daemon, directory, name))
         result = 0;
+    cshm_buffer_finish(&unlinking.ghost.text);
     return result;
 }
 

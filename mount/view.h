@@ -104,6 +104,10 @@ int view_sidecar_render(struct daemon *daemon, const struct sight *sight, struct
 int view_sidecar_open_draft(struct daemon *daemon, fuse_req_t request, struct inode *sidecar,
                             struct fuse_file_info *file);
 
+/* Opens one that went with its array, for who removed that, to be read (ghost.h). -ENOENT. */
+int view_sidecar_open_ghost(struct daemon *daemon, fuse_req_t request, struct inode *sidecar,
+                            struct fuse_file_info *file);
+
 /*
  * What such a name is, in a directory whose node is `group`, under its picture's lock: -ENOENT:
  * nothing. out->ino counts as a lookup.

@@ -280,6 +280,22 @@ int view_sidecar_open_draft(struct daemon *daemon, fuse_req_t request, struct in
     return result;
 }
 
+int view_sidecar_open_ghost(struct daemon *daemon, fuse_req_t request, struct inode *inode,
+                            struct fuse_file_info *file)
+{
+    struct stat st;
+    CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
+    if (is_for_writing(file))
+        return -ENOENT;
+    int result = ghost_read(&daemon->ghosts, inode->parent, inode_name(inode),
+                            fuse_req_ctx(request)->pid, &st, &text);
+    if (result == 0 && !sidecar_asker_may(request, &st, 04))
+        result = -EACCES;
+    return result == 0
+               ? open_text(daemon, inode, (struct cshm_text){text.bytes, text.length}, &st, file)
+               : result;
+}
+
 /* What the descriptor writes; NULL where it only reads. */
 static struct manuscript *written_by(const struct fuse_file_info *file)
 {

@@ -12,6 +12,7 @@ import pytest
 
 from support import content, fsnames, h5, tools
 from support.demands import lacking
+from support.waiting import wait_until
 
 LONGEST_NAME = 240  # rsync puts up to eleven bytes around the name of what it is writing
 
@@ -52,11 +53,20 @@ def _can_be_made(name):
 
 
 def same(place, project, before, modes=True):
-    after = content.of_project(place, project)
+    """The kernel tells of a last close when close(2) has returned already, so it is waited for."""
     if not modes:  # what copies bytes only makes files of its own
-        before, after = without_modes(before), without_modes(after)
-    lines = content.differences(before, after)
-    assert not lines, "\n".join(lines[:20])
+        before = without_modes(before)
+    lines = []
+
+    def is_same():
+        after = content.of_project(place, project)
+        lines[:] = content.differences(before, after if modes else without_modes(after))
+        return not lines
+
+    try:
+        wait_until(is_same, "the same content", seconds=2)
+    except AssertionError as error:
+        raise AssertionError("\n".join([str(error), *lines[:20]])) from None
     place.assert_consistent()
 
 

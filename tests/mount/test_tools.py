@@ -158,6 +158,23 @@ def test_mv_into_and_out_of_the_mount(raw, place, flat):
     assert "x5" not in shown(flat)
 
 
+@pytest.mark.parametrize("command", ["mv x5 x5.meta {out}", "mv x5* {out}", "mv * {out}", "rsync -a --remove-source-files . {out}"])
+def test_an_array_moved_away_with_its_sidecar_takes_that_along(raw, place, flat, command):
+    """Its name goes first, and the sidecar with it: for a moment what it said can still be read."""
+    (flat / "x5.meta").write_text("[attrs]\nn = 5\n")
+    out = place.files / "out"
+    out.mkdir()
+    tools.shell(command.format(out=out) + ("/" if "rsync" in command else ""), flat)
+    assert (out / "x5").read_bytes() == np.arange(5).tobytes()
+    assert dtype_and_shape(out / "x5") == ("int64", [5])
+    assert attributes(out / "x5.meta") == {"n": 5}
+    assert not {"x5", "x5.meta"} & set(shown(flat))
+    tools.silent("cp", out / "x5.meta", out / "x5", flat)
+    mounted = flat / "x5"
+    assert mounted.read_bytes() == np.arange(5).tobytes()
+    assert attributes(flat / "x5.meta") == {"n": 5}
+
+
 # --- copying ----------------------------------------------------------------------------------------------------------
 
 

@@ -29,6 +29,11 @@ void npy_draft_finish(struct npy_draft *draft)
     npy_draft_begin(draft);
 }
 
+size_t npy_draft_memory(const struct npy_draft *draft)
+{
+    return draft->head.capacity + draft->arena.used + draft->count * sizeof *draft->parts;
+}
+
 /* --- Segments -----------------------------------------------------------------------------------
  */
 

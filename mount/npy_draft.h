@@ -35,6 +35,9 @@ struct npy_draft {
 void npy_draft_begin(struct npy_draft *draft);
 void npy_draft_finish(struct npy_draft *draft);
 
+/* Bytes of the daemon's own memory that it takes. */
+size_t npy_draft_memory(const struct npy_draft *draft);
+
 /*
  * Takes bytes of the file. 0; -EINVAL (no such header, more bytes than it says), -ENOSPC, -EMFILE,
  * -ENOMEM, which are said of everything after as well.

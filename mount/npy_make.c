@@ -35,15 +35,19 @@ static int told(struct daemon *daemon, struct inode *directory, struct cshm_text
 /* --- A file that is written ---------------------------------------------------------------------
  */
 
-static int take_bytes(struct daemon *daemon, struct npy_writer *writer, const char *bytes,
-                      size_t size, off_t offset)
+static int take_bytes(struct daemon *daemon, struct npy_open *open, const char *bytes, size_t size,
+                      off_t offset)
 {
+    struct npy_writer *writer = open->writer;
     int result = -EINVAL; /* what is published is not written again by the same descriptor */
     (void)pthread_mutex_lock(&writer->lock);
     if (!writer->published && offset >= 0) {
         writer->unjudged = true;
         result = npy_draft_write(daemon->store, &writer->draft, bytes, size, (uint64_t)offset);
     }
+    if (result == 0) /* a header may be long, and is kept until it is whole */
+        result = handle_resize(&daemon->handles, &open->handle,
+                               sizeof *open + npy_draft_memory(&writer->draft));
     (void)pthread_mutex_unlock(&writer->lock);
     return result;
 }
@@ -53,7 +57,7 @@ void npy_write(struct daemon *daemon, fuse_req_t request, struct inode *inode, c
 {
     (void)inode;
     struct npy_open *open = npy_open_of(file);
-    int result = open->writer ? take_bytes(daemon, open->writer, bytes, size, offset) : -EBADF;
+    int result = open->writer ? take_bytes(daemon, open, bytes, size, offset) : -EBADF;
     if (result == 0) {
         uint64_t end = (uint64_t)offset + size;
         if (end > atomic_load(&open->size))

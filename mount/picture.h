@@ -140,7 +140,7 @@ int picture_commit(struct picture *picture, const struct cshm_commit *commit,
 
 /*
  * Unpublishes the project, which must be empty (-ENOTEMPTY) or damaged (then its segments go too);
- * between picture_write() and its end.
+ * between picture_write() and its end. -ESTALE as of picture_change().
  */
 int picture_remove_project(struct picture *picture, struct cshm_error *error);
 

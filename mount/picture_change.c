@@ -124,10 +124,11 @@ int picture_remove_project(struct picture *picture, struct cshm_error *error)
     if (picture->closed)
         return cshm_fail(error, -EACCES, "the manifest may not be read");
     struct cshm_store *store = picture->all->store;
+    struct cshm_project *project = &picture->project;
     struct cshm_change change = {.kind = CSHM_REMOVE_GROUP};
-    int result = picture->project.damaged
-                     ? cshm_project_remove(store, picture->name, error)
-                     : cshm_project_change(store, picture->name, &picture->project, &change, error);
+    int result = project->damaged
+                     ? cshm_project_remove_loaded(store, picture->name, project, error)
+                     : cshm_project_change(store, picture->name, project, &change, error);
     if (result == 0)
         forget(picture);
     else

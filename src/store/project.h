@@ -204,10 +204,18 @@ enum cshm_array_state cshm_project_inspect(const struct cshm_store *store,
  */
 
 /*
- * Unpublishes a project and frees its segments; works on a damaged one too (its segments by their
- * exact form, except those that another manifest names). -ENOENT, -EACCES/-EPERM, -ETIMEDOUT.
+ * Unpublishes whatever project has that name and frees its segments; works on a damaged one too
+ * (its segments by their exact form, except those that another manifest names). -ENOENT,
+ * -EACCES/-EPERM, -ETIMEDOUT.
  */
 int cshm_project_remove(struct cshm_store *store, const char *project, struct cshm_error *error);
+
+/*
+ * The same of the very project that was loaded. -ESTALE: another one has the name now, or it has
+ * changed, and nothing was done: load it again, and judge it again.
+ */
+int cshm_project_remove_loaded(struct cshm_store *store, const char *name,
+                               const struct cshm_project *project, struct cshm_error *error);
 
 /* The same for a caller who holds the registry's lock and has just read the project. */
 int cshm_project_remove_locked(const struct cshm_store *store, const char *name,

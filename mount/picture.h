@@ -158,7 +158,10 @@ void pictures_write_both_end(struct picture *first, struct picture *second);
 int pictures_transfer(struct picture *source, struct picture *target,
                       const struct cshm_passage *passage, struct cshm_error *error);
 
-/* cshm_project_rename() of two that are locked so. Neither is shown then until it is read. */
+/*
+ * cshm_project_rename() of two that are locked so. Neither is shown then until it is read. -ESTALE:
+ * begin again.
+ */
 int pictures_rename(struct picture *from, struct picture *to, enum cshm_rename how,
                     struct cshm_error *error);
 

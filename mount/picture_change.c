@@ -239,14 +239,21 @@ static int fold_shown(struct picture *picture, struct cshm_error *error)
     return result;
 }
 
+static struct cshm_named named(const struct picture *picture)
+{
+    return (struct cshm_named){picture->name, picture->shown ? &picture->project : NULL};
+}
+
 int pictures_rename(struct picture *from, struct picture *to, enum cshm_rename how,
                     struct cshm_error *error)
 {
     int result = fold_shown(from, error);
     if (result == 0)
         result = fold_shown(to, error);
+    const struct cshm_named here = named(from);
+    const struct cshm_named there = named(to);
     if (result == 0)
-        result = cshm_project_rename(from->all->store, from->name, to->name, how, error);
+        result = cshm_project_rename(from->all->store, &here, &there, how, error);
     if (result < 0 && result != -ESTALE) {
         from->unsure = to->unsure = true;
     } else if (result == 0) {

@@ -317,12 +317,20 @@ int cshm_project_give(struct cshm_store *store, const char *name, struct cshm_pr
  * unless `replace` (an empty project, else -ENOTEMPTY) or `exchange` (-ENOENT). What was read of
  * either before is void afterwards. One system call, after the journals are folded: of a large
  * project that is to be done before (cshm_project_fold), or it is loaded for it. -EINVAL and
- * -ENAMETOOLONG (the name), -EAGAIN (half-written), -ETIMEDOUT; who may is the directory's
- * business.
+ * -ENAMETOOLONG (the name), -EAGAIN (half-written), -ETIMEDOUT; -ESTALE: another file or another
+ * owner's has either name now, and nothing was done. Who may is the directory's business.
  */
 enum cshm_rename { CSHM_RENAME_NEW, CSHM_RENAME_REPLACE, CSHM_RENAME_EXCHANGE };
-int cshm_project_rename(struct cshm_store *store, const char *from, const char *to,
-                        enum cshm_rename how, struct cshm_error *error);
+
+/* A name, and the project that was loaded by it and has it still; NULL: whatever has the name. */
+struct cshm_named {
+    const char *name;
+    const struct cshm_project *project;
+};
+
+int cshm_project_rename(struct cshm_store *store, const struct cshm_named *from,
+                        const struct cshm_named *to, enum cshm_rename how,
+                        struct cshm_error *error);
 
 /* Nodes that go from one project to another. */
 struct cshm_passage {

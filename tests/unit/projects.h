@@ -100,6 +100,13 @@ static inline int take_out(struct place *place, const char *name, const char *te
     return result;
 }
 
+static inline int rename_it(struct place *place, const char *from, const char *to,
+                            enum cshm_rename how)
+{
+    return cshm_project_rename(place->store, &(struct cshm_named){from, NULL},
+                               &(struct cshm_named){to, NULL}, how, NULL);
+}
+
 static inline int give(struct place *place, const char *name, const struct cshm_gift *gift)
 {
     struct cshm_project project;

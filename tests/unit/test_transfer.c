@@ -444,7 +444,7 @@ static void a_renamed_project_keeps_its_segments(void **state)
     const struct cshm_commit commit = {.operations = &gone, .count = 1};
     assert_int_equal(cshm_project_commit(place->store, "p", &project, &commit, NULL), 0);
     assert_true(project.journal_bytes > 0);
-    assert_int_equal(cshm_project_rename(place->store, "p", "q", CSHM_RENAME_NEW, NULL), 0);
+    assert_int_equal(rename_it(place, "p", "q", CSHM_RENAME_NEW), 0);
     assert_int_equal(cshm_project_follow(place->store, "p", &project, NULL), -ENOENT);
     cshm_project_finish(&project);
     assert_seen(place, "q: g g/empty= g/same=one ");
@@ -459,20 +459,74 @@ static void renaming_takes_the_place_of_empty_projects_only(void **state)
 {
     struct place *place = *state;
     publish_two(place);
-    assert_int_equal(cshm_project_rename(place->store, "p", "q", CSHM_RENAME_NEW, NULL), -EEXIST);
-    assert_int_equal(cshm_project_rename(place->store, "p", "q", CSHM_RENAME_REPLACE, NULL),
-                     -ENOTEMPTY);
-    assert_int_equal(cshm_project_rename(place->store, "p", "r", CSHM_RENAME_EXCHANGE, NULL),
-                     -ENOENT);
-    assert_int_equal(cshm_project_rename(place->store, "r", "s", CSHM_RENAME_NEW, NULL), -ENOENT);
-    assert_int_equal(cshm_project_rename(place->store, "p", ".r", CSHM_RENAME_NEW, NULL), -EINVAL);
-    assert_int_equal(cshm_project_rename(place->store, "p", "p", CSHM_RENAME_NEW, NULL), 0);
+    assert_int_equal(rename_it(place, "p", "q", CSHM_RENAME_NEW), -EEXIST);
+    assert_int_equal(rename_it(place, "p", "q", CSHM_RENAME_REPLACE), -ENOTEMPTY);
+    assert_int_equal(rename_it(place, "p", "r", CSHM_RENAME_EXCHANGE), -ENOENT);
+    assert_int_equal(rename_it(place, "r", "s", CSHM_RENAME_NEW), -ENOENT);
+    assert_int_equal(rename_it(place, "p", ".r", CSHM_RENAME_NEW), -EINVAL);
+    assert_int_equal(rename_it(place, "p", "p", CSHM_RENAME_NEW), 0);
     assert_int_equal(cshm_project_make(place->store, "r", geteuid(), getegid(), 0600, NULL), 0);
-    assert_int_equal(cshm_project_rename(place->store, "p", "r", CSHM_RENAME_REPLACE, NULL), 0);
-    assert_int_equal(cshm_project_rename(place->store, "q", "p", CSHM_RENAME_REPLACE, NULL), 0);
+    assert_int_equal(rename_it(place, "p", "r", CSHM_RENAME_REPLACE), 0);
+    assert_int_equal(rename_it(place, "q", "p", CSHM_RENAME_REPLACE), 0);
     assert_seen(place, "p: a=two g g/empty= g/same=two r: a=one g g/empty= g/same=one ");
-    assert_int_equal(cshm_project_rename(place->store, "p", "r", CSHM_RENAME_EXCHANGE, NULL), 0);
+    assert_int_equal(rename_it(place, "p", "r", CSHM_RENAME_EXCHANGE), 0);
     assert_seen(place, "p: a=one g g/empty= g/same=one r: a=two g g/empty= g/same=two ");
+    assert_nothing_left_over(place);
+}
+
+static int rename_loaded(struct place *place, const struct cshm_project *p,
+                         const struct cshm_project *q, enum cshm_rename how)
+{
+    return cshm_project_rename(place->store, &(struct cshm_named){"p", p},
+                               &(struct cshm_named){"q", q}, how, NULL);
+}
+
+static void only_what_was_loaded_is_renamed(void **state)
+{
+    struct place *place = *state;
+    struct cshm_project p;
+    struct cshm_project q;
+    publish_two(place);
+    load(place, "p", &p);
+    load(place, "q", &q);
+    assert_int_equal(rename_loaded(place, &p, NULL, CSHM_RENAME_NEW), -EEXIST);
+    publish(place, "p", true, "new");
+    assert_int_equal(rename_loaded(place, &p, &q, CSHM_RENAME_EXCHANGE), -ESTALE);
+    cshm_project_finish(&p);
+    load(place, "p", &p);
+    publish(place, "q", true, "other");
+    assert_int_equal(rename_loaded(place, &p, &q, CSHM_RENAME_EXCHANGE), -ESTALE);
+    assert_int_equal(rename_loaded(place, &p, &q, CSHM_RENAME_REPLACE), -ESTALE);
+    assert_int_equal(cshm_project_remove(place->store, "q", NULL), 0);
+    assert_int_equal(rename_loaded(place, &p, &q, CSHM_RENAME_EXCHANGE), -ENOENT);
+    assert_seen(place, "p: a=new g g/empty= g/same=new ");
+    cshm_project_finish(&q);
+    assert_int_equal(cshm_project_make(place->store, "q", geteuid(), getegid(), 0600, NULL), 0);
+    load(place, "q", &q);
+    assert_int_equal(rename_loaded(place, &p, &q, CSHM_RENAME_REPLACE), 0);
+    assert_seen(place, "q: a=new g g/empty= g/same=new ");
+    cshm_project_finish(&q);
+    cshm_project_finish(&p);
+    assert_nothing_left_over(place);
+}
+
+static void not_even_the_same_file_of_another_owner_is_renamed(void **state)
+{
+    struct place *place = *state;
+    in_public(place);
+    publish_two(place);
+    struct cshm_project p;
+    struct cshm_project q;
+    load(place, "p", &p);
+    load(place, "q", &q);
+    assert_int_equal(give_to(place, "p", ANNA), 0);
+    assert_int_equal(rename_loaded(place, &p, &q, CSHM_RENAME_EXCHANGE), -ESTALE);
+    cshm_project_finish(&p);
+    load(place, "p", &p);
+    assert_int_equal(give_to(place, "q", BERT), 0);
+    assert_int_equal(rename_loaded(place, &p, &q, CSHM_RENAME_EXCHANGE), -ESTALE);
+    cshm_project_finish(&p);
+    cshm_project_finish(&q);
     assert_nothing_left_over(place);
 }
 
@@ -481,7 +535,7 @@ static void a_stale_journal_does_not_pass_for_the_renamed_projects(void **state)
     struct place *place = *state;
     publish(place, "p", false, "one");
     write_file(place->root, ".journal.q", "nonsense\n");
-    assert_int_equal(cshm_project_rename(place->store, "p", "q", CSHM_RENAME_NEW, NULL), 0);
+    assert_int_equal(rename_it(place, "p", "q", CSHM_RENAME_NEW), 0);
     assert_seen(place, "q: a=one g g/empty= g/same=one ");
     assert_nothing_left_over(place);
 }
@@ -811,6 +865,8 @@ int main(void)
         TEST(a_project_that_was_made_is_given_up_by_its_owner_only),
         TEST(a_renamed_project_keeps_its_segments),
         TEST(renaming_takes_the_place_of_empty_projects_only),
+        TEST(only_what_was_loaded_is_renamed),
+        TEST(not_even_the_same_file_of_another_owner_is_renamed),
         TEST(a_stale_journal_does_not_pass_for_the_renamed_projects),
         TEST(modes_are_the_manifests_and_the_journals),
         TEST(a_project_is_given_with_its_segments),

@@ -62,8 +62,7 @@ static void do_it(struct place *place, const struct deed *deed, bool deferred, b
         result = transfer_as(place, &p, deed->from, &q, deed->to, (enum how)deed->how, NULL);
         break;
     case RENAME:
-        result = cshm_project_rename(place->store, deed->from, deed->to,
-                                     (enum cshm_rename)deed->how, NULL);
+        result = rename_it(place, deed->from, deed->to, (enum cshm_rename)deed->how);
         break;
     case MAKE:
         result = cshm_project_make(place->store, deed->from, geteuid(), getegid(), 0600, NULL);

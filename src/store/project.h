@@ -344,6 +344,14 @@ struct cshm_passage {
     bool link;     /* an array stays and has two names; with `as` also where there is another */
     const struct cshm_node *as; /* what is at `to` then: an array that says this, but has the
                                    segment; NULL: what it said */
+    /*
+     * Asked once both are up to date and nobody else can change them, before anything is done:
+     * whether they still are what this was decided by. 0 or negative errno. NULL: nothing but
+     * -ESTALE where anybody else has changed either since it was looked at last.
+     */
+    int (*check)(void *context, const struct cshm_project *from, const struct cshm_project *to);
+    void *context;
+    uid_t mover; /* not 0: on whose behalf, and only what is his is given away */
 };
 
 /*
@@ -360,9 +368,10 @@ struct cshm_passage {
  * Errors as of cshm_project_commit(), also -ESTALE (of either), and -EEXIST (a link to what is
  * there), -EISDIR, -ENOTDIR, -ENOTEMPTY; -EPERM: a group is linked; a link between owners of whom
  * neither is root; a segment that is not the source's owner's; one to be given away of which a name
- * stays with its owner, or by another than root; -EINVAL: a link to what has no segment, one
- * project only, a damaged one; -EFBIG (an exchange of what says more than a journal's line holds).
- * After any, both have to be looked at again (cshm_project_check): it may have happened.
+ * stays with its owner, or by another than root, or for a mover whose it is not; -EINVAL: a link to
+ * what has no segment, one project only, a damaged one; -EFBIG (an exchange of what says more than
+ * a journal's line holds). After any, both have to be looked at again (cshm_project_check): it may
+ * have happened.
  */
 int cshm_project_transfer(struct cshm_store *store, const char *from_name,
                           struct cshm_project *from, const char *to_name, struct cshm_project *to,

@@ -166,6 +166,72 @@ static void errors_leave_all_as_it_was(void **state)
     assert_nothing_left_over(place);
 }
 
+static void what_others_have_changed_is_looked_at_again(void **state)
+{
+    struct place *place = *state;
+    struct cshm_project p;
+    struct cshm_project q;
+    publish_two(place);
+    load(place, "p", &p);
+    load(place, "q", &q);
+    assert_int_equal(add_group(place, "p", "new"), 0); /* which the journal says */
+    assert_int_equal(transfer_as(place, &p, "a", &q, "b", MOVE, NULL), -ESTALE);
+    assert_int_equal(add_group(place, "q", "new"), 0);
+    assert_int_equal(transfer_as(place, &p, "a", &q, "b", MOVE, NULL), -ESTALE);
+    assert_seen(place, "p: a=one g g/empty= g/same=one new " Q_ALONE "new ");
+    assert_int_equal(transfer_as(place, &p, "a", &q, "b", MOVE, NULL), 0);
+    assert_seen(place, "p: g g/empty= g/same=one new " Q_ALONE "new b=one ");
+    cshm_project_finish(&p);
+    cshm_project_finish(&q);
+    lock_and_recover(place);
+    assert_nothing_left_over(place);
+}
+
+/* What is asked, and what is to be answered. */
+struct question {
+    const struct cshm_project *p;
+    const struct cshm_project *q;
+    int count;
+    int answer;
+};
+
+/* Both are up to date by then. */
+static int ask(void *context, const struct cshm_project *from, const struct cshm_project *to)
+{
+    struct question *question = context;
+    question->count++;
+    assert_ptr_equal(from, question->p);
+    assert_ptr_equal(to, question->q);
+    assert_non_null(cshm_node_child(&from->tree->root, cshm_text("new")));
+    assert_non_null(cshm_node_child(&to->tree->root, cshm_text("new")));
+    return question->answer;
+}
+
+static void who_checks_decides_by_what_is_there(void **state)
+{
+    struct place *place = *state;
+    struct cshm_project p;
+    struct cshm_project q;
+    publish_two(place);
+    load(place, "p", &p);
+    load(place, "q", &q);
+    assert_int_equal(add_group(place, "p", "new"), 0);
+    assert_int_equal(add_group(place, "q", "new"), 0);
+    struct question question = {&p, &q, 0, -ESTALE};
+    const struct cshm_passage rest = {.check = ask, .context = &question};
+    assert_int_equal(transfer_so(place, &p, "g/empty", &q, "b", LINK, &rest), -ESTALE);
+    assert_int_equal(transfer_so(place, &p, "a", &q, "b", MOVE, &rest), -ESTALE);
+    assert_seen(place, "p: a=one g g/empty= g/same=one new " Q_ALONE "new ");
+    question.answer = 0;
+    assert_int_equal(transfer_so(place, &p, "a", &q, "b", MOVE, &rest), 0);
+    assert_int_equal(question.count, 3);
+    assert_seen(place, "p: g g/empty= g/same=one new " Q_ALONE "new b=one ");
+    cshm_project_finish(&p);
+    cshm_project_finish(&q);
+    lock_and_recover(place);
+    assert_nothing_left_over(place);
+}
+
 /* --- Links ------------------------------------------------------------------------------------ */
 
 static void a_link_outlives_the_first_name(void **state)
@@ -673,6 +739,32 @@ static void what_is_not_the_owners_does_not_become_roots(void **state)
                        "r: a=secret g g/empty= g/same=secret ");
 }
 
+static void a_mover_gives_away_only_what_is_his(void **state)
+{
+    struct place *place = *state;
+    struct cshm_project p;
+    struct cshm_project q;
+    in_public(place);
+    publish_two(place);
+    assert_int_equal(give_to(place, "p", ANNA), 0);
+    assert_int_equal(give_to(place, "q", BERT), 0);
+    load(place, "p", &p);
+    load(place, "q", &q);
+    const struct cshm_passage berts = {.mover = BERT};
+    const struct cshm_passage annas = {.mover = ANNA};
+    assert_int_equal(transfer_so(place, &p, "g/empty", &q, "x", MOVE, &berts), -EPERM);
+    assert_int_equal(transfer_so(place, &p, "g/empty", &q, "g/empty", EXCHANGE, &annas), -EPERM);
+    assert_seen(place, "p@12345: a=one@12345 g g/empty=@12345 g/same=one@12345 "
+                       "q@23456: a=two@23456 g g/empty=@23456 g/same=two@23456 ");
+    assert_int_equal(transfer_so(place, &p, "g/empty", &q, "x", MOVE, &annas), 0);
+    cshm_project_finish(&p);
+    cshm_project_finish(&q);
+    assert_seen(place, "p@12345: a=one@12345 g g/same=one@12345 "
+                       "q@23456: a=two@23456 g g/empty=@23456 g/same=two@23456 x=@23456 ");
+    lock_and_recover(place);
+    assert_nothing_left_over(place);
+}
+
 static int steal(struct place *place)
 {
     struct cshm_project p;
@@ -849,6 +941,8 @@ int main(void)
         TEST(a_project_that_is_not_empty_is_not_replaced_by_a_group),
         TEST(two_change_places),
         TEST(errors_leave_all_as_it_was),
+        TEST(what_others_have_changed_is_looked_at_again),
+        TEST(who_checks_decides_by_what_is_there),
         TEST(a_link_outlives_the_first_name),
         TEST(the_first_name_outlives_a_link),
         TEST(every_name_of_it_says_that_it_is_linked),
@@ -874,6 +968,7 @@ int main(void)
         TEST(what_is_moved_gets_the_owner_of_where_it_is),
         TEST(nothing_goes_of_which_a_name_would_stay_with_its_owner),
         TEST(what_is_not_the_owners_does_not_become_roots),
+        TEST(a_mover_gives_away_only_what_is_his),
         TEST(another_user_moves_nothing),
         TEST(a_forged_intent_changes_nobodys_project),
         TEST(even_its_owner_loses_no_array_by_it),

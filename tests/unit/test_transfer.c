@@ -2,6 +2,7 @@
 /* Nodes that go from one project to another, and whole projects made, renamed and given away. */
 #include "projects.h"
 
+#include <sys/file.h>
 #include <time.h>
 
 #include "store/intent.h"
@@ -926,6 +927,80 @@ static void a_name_taken_by_a_stranger_hinders_nobody(void **state)
     assert_nothing_left_over(place);
 }
 
+static void put_file(struct place *place, const char *name, uid_t owner, const char *text,
+                     off_t size)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/%s", place->root, name);
+    write_file(place->root, name, text);
+    assert_int_equal(truncate(path, size), 0);
+    assert_int_equal(chown(path, owner, owner), 0);
+}
+
+static bool is_there(struct place *place, const char *name)
+{
+    char path[128];
+    struct stat st;
+    (void)snprintf(path, sizeof path, "%s/%s", place->root, name);
+    return lstat(path, &st) == 0;
+}
+
+static void what_is_too_large_is_left_to_its_owner(void **state)
+{
+    struct place *place = *state;
+    in_public(place);
+    publish_two(place);
+    const off_t huge = (off_t)600 << 20;
+    char segment[128];
+    put_file(place, ".pending.transfer", ANNA, "!", huge);
+    put_file(place, ".pending.0", ANNA, "", huge);
+    put_file(place, ".pending.2", 0, "", huge);
+    put_file(place, ".pending.3", ANNA, "!commit\tp\t1\t1\n", 4 << 20); /* no end */
+    put_file(place, ".pending.4", ANNA, "", 4 << 20);
+    write_file(place->root, ".pending.1", "cute-shm.p.AAAAAAAAAA\n");
+    write_file(place->root, ".pending.5", "cute-shm.p.BBBBBBBBBB\n");
+    write_file(place->shm, "cute-shm.p.AAAAAAAAAA", "x");
+    write_file(place->shm, "cute-shm.p.BBBBBBBBBB", "x");
+    int lock;
+    assert_int_equal(cshm_registry_lock(place->store, &lock, NULL), 0);
+    assert_int_equal(cshm_pending_recover(place->store), 1);
+    close(lock);
+    (void)snprintf(segment, sizeof segment, "%s/cute-shm.p.AAAAAAAAAA", place->shm);
+    assert_int_equal(access(segment, F_OK), -1);
+    (void)snprintf(segment, sizeof segment, "%s/cute-shm.p.BBBBBBBBBB", place->shm);
+    assert_int_equal(access(segment, F_OK), -1);
+    assert_false(is_there(place, ".pending.transfer")); /* its name is free */
+    assert_true(is_there(place, ".pending.0"));
+    assert_true(is_there(place, ".pending.2"));
+    assert_false(is_there(place, ".pending.3"));
+    assert_false(is_there(place, ".pending.4"));
+    assert_int_equal(count_entries(place->root), 5); /* the first one by another name */
+    assert_int_equal(transfer(place, "a", "b", MOVE), 0);
+    assert_seen(place, "p: g g/empty= g/same=one " Q_ALONE "b=one ");
+}
+
+static void the_name_of_what_is_to_be_finished_first_is_nobodys(void **state)
+{
+    struct place *place = *state;
+    in_public(place);
+    publish_two(place);
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/.pending.transfer", place->root);
+    put_file(place, ".pending.transfer", ANNA, "x", 1);
+    CSHM_AUTO_FD int fd = open(path, O_RDONLY);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    lock_and_recover(place);
+    assert_false(is_there(place, ".pending.transfer"));
+    assert_int_equal(count_entries(place->root), 3);
+    cshm_close_fd(&fd);
+    lock_and_recover(place);
+    assert_nothing_left_over(place);
+    assert_int_equal(symlink("/etc/passwd", path), 0);
+    assert_int_equal(lchown(path, ANNA, ANNA), 0);
+    lock_and_recover(place);
+    assert_nothing_left_over(place);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -975,6 +1050,8 @@ int main(void)
         TEST(a_forged_intent_gives_nothing_away),
         TEST(nonsense_in_a_pending_file_is_passed_over),
         TEST(a_name_taken_by_a_stranger_hinders_nobody),
+        TEST(what_is_too_large_is_left_to_its_owner),
+        TEST(the_name_of_what_is_to_be_finished_first_is_nobodys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

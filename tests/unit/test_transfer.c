@@ -927,6 +927,51 @@ static void a_name_taken_by_a_stranger_hinders_nobody(void **state)
     assert_nothing_left_over(place);
 }
 
+/* Of p's "g/empty" to BERT's q; in an exchange q's comes to p. Left by a dead one of root's. */
+static void begin_to_give(struct place *place, bool exchange)
+{
+    struct cshm_project p;
+    struct cshm_project q;
+    struct cshm_grant grants[2] = {{NULL, ANNA, ANNA, BERT, BERT}, {NULL, BERT, BERT, ANNA, ANNA}};
+    struct cshm_text *path = KEYS(cshm_text("g"), cshm_text("empty"));
+    load(place, "p", &p);
+    load(place, "q", &q);
+    grants[0].segment = cshm_tree_find(p.tree, path, 2)->described->segment;
+    grants[1].segment = cshm_tree_find(q.tree, path, 2)->described->segment;
+    const struct cshm_operation gone = {.kind = CSHM_OPERATION_REMOVE, .path = path, .depth = 2};
+    const struct cshm_intent intent = {.first = cshm_moment_of("q", &q),
+                                       .then = cshm_moment_of("p", &p),
+                                       .operations = &gone,
+                                       .operation_count = 1,
+                                       .grants = grants,
+                                       .grant_count = exchange ? 2 : 1};
+    CSHM_AUTO_BUFFER struct cshm_buffer lines = CSHM_BUFFER_INIT;
+    assert_int_equal(cshm_intent_render(&intent, &lines), 0);
+    write_file(place->root, ".pending.1", lines.bytes);
+    assert_int_equal(cshm_intent_grant(place->store, &intent), 0);
+    cshm_project_finish(&p);
+    cshm_project_finish(&q);
+}
+
+static void what_was_given_for_nothing_is_taken_back_even_late(void **state)
+{
+    struct place *place = *state;
+    in_public(place);
+    publish_two(place);
+    assert_int_equal(give_to(place, "p", ANNA), 0);
+    assert_int_equal(give_to(place, "q", BERT), 0);
+    for (int exchange = 0; exchange < 2; exchange++) {
+        begin_to_give(place, exchange);
+        assert_int_equal(add_group(place, "q", exchange ? "y" : "x"), 0); /* nobody has seen it */
+        lock_and_recover(place);
+        assert_seen(place, exchange ? "p@12345: a=one@12345 g g/empty=@12345 g/same=one@12345 "
+                                      "q@23456: a=two@23456 g g/empty=@23456 g/same=two@23456 x y "
+                                    : "p@12345: a=one@12345 g g/empty=@12345 g/same=one@12345 "
+                                      "q@23456: a=two@23456 g g/empty=@23456 g/same=two@23456 x ");
+        assert_nothing_left_over(place);
+    }
+}
+
 static void put_file(struct place *place, const char *name, uid_t owner, const char *text,
                      off_t size)
 {
@@ -1050,6 +1095,7 @@ int main(void)
         TEST(a_forged_intent_gives_nothing_away),
         TEST(nonsense_in_a_pending_file_is_passed_over),
         TEST(a_name_taken_by_a_stranger_hinders_nobody),
+        TEST(what_was_given_for_nothing_is_taken_back_even_late),
         TEST(what_is_too_large_is_left_to_its_owner),
         TEST(the_name_of_what_is_to_be_finished_first_is_nobodys),
     };

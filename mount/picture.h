@@ -152,8 +152,8 @@ int pictures_write_both(struct picture *first, struct picture *second, bool may_
 void pictures_write_both_end(struct picture *first, struct picture *second);
 
 /*
- * cshm_project_transfer() between two that are locked so. A source that ended is not shown any
- * more. -ESTALE: begin again.
+ * cshm_project_transfer() between two that are locked so, which passage->check is asked about. A
+ * source that ended is not shown any more. -ESTALE: begin again.
  */
 int pictures_transfer(struct picture *source, struct picture *target,
                       const struct cshm_passage *passage, struct cshm_error *error);

@@ -214,15 +214,35 @@ void pictures_write_both_end(struct picture *first, struct picture *second)
     let_go(first, second);
 }
 
+struct transfer {
+    struct picture *source;
+    struct picture *target;
+    const struct cshm_passage *passage;
+};
+
+/* What came before, out of the journals, is others' doing; what comes now is our own. */
+static int check_transfer(void *context, const struct cshm_project *from,
+                          const struct cshm_project *to)
+{
+    const struct transfer *transfer = context;
+    const struct cshm_passage *passage = transfer->passage;
+    int result = passage->check(passage->context, from, to);
+    transfer->source->own_transfer = transfer->target->own_transfer = result == 0;
+    return result;
+}
+
 int pictures_transfer(struct picture *source, struct picture *target,
                       const struct cshm_passage *passage, struct cshm_error *error)
 {
     if (source->closed || target->closed)
         return cshm_fail(error, -EACCES, "the manifest may not be read");
     bool ends = passage->from_depth == 0 && !passage->exchange;
-    source->own_transfer = target->own_transfer = true;
+    struct transfer transfer = {source, target, passage};
+    struct cshm_passage checked = *passage;
+    checked.check = check_transfer;
+    checked.context = &transfer;
     int result = cshm_project_transfer(source->all->store, source->name, &source->project,
-                                       target->name, &target->project, passage, error);
+                                       target->name, &target->project, &checked, error);
     settle(target, result);
     settle(source, result);
     if (result == 0 && ends)

@@ -11,18 +11,35 @@
 /* --- Carrying out -------------------------------------------------------------------------------
  */
 
-/* Whether things still are what they were when it was planned. */
+/*
+ * Whether a side still is what it was when it was planned. An array that is said anew stays where
+ * it is, and may have got another segment.
+ */
+static bool is_side_so(const struct move_side *side, const struct cshm_project *project)
+{
+    const struct cshm_node *node = cshm_tree_find(project->tree, side->path.keys, side->path.depth);
+    const char *segment = node ? cshm_node_segment(node) : NULL;
+    return node == side->node && (!node || node->type == side->type) &&
+           strcmp(segment ? segment : "", side->segment) == 0;
+}
+
 static int is_still_so(void *context, struct cshm_project *project)
 {
     const struct move *move = context;
     const struct move_side *from = &move->from;
     const struct move_side *to = &move->to;
-    bool same = cshm_tree_find(project->tree, from->path.keys, from->path.depth) == from->node &&
-                cshm_tree_find(project->tree, to->path.keys, to->path.depth) == to->node;
-    if (!same)
+    if (!is_side_so(from, project) || !is_side_so(to, project))
         return -ESTALE;
     bool replaces = to->node && to->node != from->node && !move_is_exchange(move);
     return replaces && to->node->first ? -ENOTEMPTY : 0;
+}
+
+/* The same between two projects. */
+static int are_still_so(void *context, const struct cshm_project *from,
+                        const struct cshm_project *to)
+{
+    const struct move *move = context;
+    return is_side_so(&move->from, from) && is_side_so(&move->to, to) ? 0 : -ESTALE;
 }
 
 static int commit_within(struct move *move, const struct cshm_operation *operations, size_t count)
@@ -67,7 +84,10 @@ static int move_across(struct move *move, const struct cshm_node *as)
                                          .to_depth = move->to.path.depth,
                                          .exchange = move_is_exchange(move),
                                          .link = move->link,
-                                         .as = as};
+                                         .as = as,
+                                         .check = are_still_so,
+                                         .context = move,
+                                         .mover = fuse_req_ctx(move->request)->uid};
     return change_told(move->from.picture,
                        pictures_transfer(move->from.picture, move->to.picture, &passage, &error),
                        &error);

@@ -143,7 +143,7 @@ int picture_commit(struct picture *picture, const struct cshm_commit *commit,
 
 /*
  * Unpublishes the project, which must be empty (-ENOTEMPTY) or damaged (then its segments go too);
- * between picture_write() and its end.
+ * between picture_write() and its end. -ESTALE as of picture_change().
  */
 int picture_remove_project(struct picture *picture, struct cshm_error *error);
 
@@ -155,13 +155,16 @@ int pictures_write_both(struct picture *first, struct picture *second, bool may_
 void pictures_write_both_end(struct picture *first, struct picture *second);
 
 /*
- * cshm_project_transfer() between two that are locked so. A source that ended is not shown any
- * more. -ESTALE: begin again.
+ * cshm_project_transfer() between two that are locked so, which passage->check is asked about. A
+ * source that ended is not shown any more. -ESTALE: begin again.
  */
 int pictures_transfer(struct picture *source, struct picture *target,
                       const struct cshm_passage *passage, struct cshm_error *error);
 
-/* cshm_project_rename() of two that are locked so. Neither is shown then until it is read. */
+/*
+ * cshm_project_rename() of two that are locked so. Neither is shown then until it is read. -ESTALE:
+ * begin again.
+ */
 int pictures_rename(struct picture *from, struct picture *to, enum cshm_rename how,
                     struct cshm_error *error);
 

@@ -124,10 +124,11 @@ int picture_remove_project(struct picture *picture, struct cshm_error *error)
     if (picture->closed)
         return cshm_fail(error, -EACCES, "the manifest may not be read");
     struct cshm_store *store = picture->all->store;
+    struct cshm_project *project = &picture->project;
     struct cshm_change change = {.kind = CSHM_REMOVE_GROUP};
-    int result = picture->project.damaged
-                     ? cshm_project_remove(store, picture->name, error)
-                     : cshm_project_change(store, picture->name, &picture->project, &change, error);
+    int result = project->damaged
+                     ? cshm_project_remove_loaded(store, picture->name, project, error)
+                     : cshm_project_change(store, picture->name, project, &change, error);
     if (result == 0)
         forget(picture);
     else
@@ -213,15 +214,35 @@ void pictures_write_both_end(struct picture *first, struct picture *second)
     let_go(first, second);
 }
 
+struct transfer {
+    struct picture *source;
+    struct picture *target;
+    const struct cshm_passage *passage;
+};
+
+/* What came before, out of the journals, is others' doing; what comes now is our own. */
+static int check_transfer(void *context, const struct cshm_project *from,
+                          const struct cshm_project *to)
+{
+    const struct transfer *transfer = context;
+    const struct cshm_passage *passage = transfer->passage;
+    int result = passage->check(passage->context, from, to);
+    transfer->source->own_transfer = transfer->target->own_transfer = result == 0;
+    return result;
+}
+
 int pictures_transfer(struct picture *source, struct picture *target,
                       const struct cshm_passage *passage, struct cshm_error *error)
 {
     if (source->closed || target->closed)
         return cshm_fail(error, -EACCES, "the manifest may not be read");
     bool ends = passage->from_depth == 0 && !passage->exchange;
-    source->own_transfer = target->own_transfer = true;
+    struct transfer transfer = {source, target, passage};
+    struct cshm_passage checked = *passage;
+    checked.check = check_transfer;
+    checked.context = &transfer;
     int result = cshm_project_transfer(source->all->store, source->name, &source->project,
-                                       target->name, &target->project, passage, error);
+                                       target->name, &target->project, &checked, error);
     settle(target, result);
     settle(source, result);
     if (result == 0 && ends)
@@ -238,14 +259,21 @@ static int fold_shown(struct picture *picture, struct cshm_error *error)
     return result;
 }
 
+static struct cshm_named named(const struct picture *picture)
+{
+    return (struct cshm_named){picture->name, picture->shown ? &picture->project : NULL};
+}
+
 int pictures_rename(struct picture *from, struct picture *to, enum cshm_rename how,
                     struct cshm_error *error)
 {
     int result = fold_shown(from, error);
     if (result == 0)
         result = fold_shown(to, error);
+    const struct cshm_named here = named(from);
+    const struct cshm_named there = named(to);
     if (result == 0)
-        result = cshm_project_rename(from->all->store, from->name, to->name, how, error);
+        result = cshm_project_rename(from->all->store, &here, &there, how, error);
     if (result < 0 && result != -ESTALE) {
         from->unsure = to->unsure = true;
     } else if (result == 0) {

@@ -30,6 +30,9 @@ static int grant(struct cshm_granting *granting, const struct cshm_release *rele
 {
     if (grant->uid == grant->new_uid && grant->gid == grant->new_gid)
         return 0;
+    if (grant->uid != grant->new_uid && granting->mover != 0 && grant->uid != granting->mover)
+        return cshm_fail(granting->error, -EPERM, "%s: segment %s is not the mover's", project,
+                         grant->segment);
     if (grant->uid != grant->new_uid) {
         int result =
             geteuid() == 0

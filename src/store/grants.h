@@ -11,6 +11,7 @@ struct cshm_granting {
     const struct cshm_store *store;
     struct cshm_grant *grants; /* the caller's, with room for all */
     size_t count;
+    uid_t mover; /* not 0: what is given away has to be his */
     struct cshm_holders holders;
     bool collected;
     struct cshm_error *error;

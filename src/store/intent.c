@@ -76,6 +76,8 @@ int cshm_intent_render(const struct cshm_intent *intent, struct cshm_buffer *out
     }
     int result = add_operations(intent, out);
     cshm_buffer_add_string(out, "!end\n");
+    if (result == 0 && out->length > CSHM_INTENT_SIZE_MAX)
+        result = -EFBIG;
     return result < 0 ? result : out->error;
 }
 

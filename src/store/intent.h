@@ -31,6 +31,8 @@
 #include "format/journal.h"
 #include "store/project.h"
 
+#define CSHM_INTENT_SIZE_MAX ((size_t)256 << 20) /* of some two million segments */
+
 /* A segment that gets another owner, and its group. */
 struct cshm_grant {
     const char *segment;
@@ -68,7 +70,7 @@ struct cshm_moment cshm_moment_of(const char *name, const struct cshm_project *p
 /* Whether the project says what it said then; folding changes nothing. */
 bool cshm_moment_is_now(const struct cshm_moment *moment, const struct cshm_project *project);
 
-/* Appends the lines. 0; -EFBIG (an operation too long for a line), -ENOMEM. */
+/* Appends the lines. 0; -EFBIG (an operation too long for a line, or all of it), -ENOMEM. */
 int cshm_intent_render(const struct cshm_intent *intent, struct cshm_buffer *out);
 
 /* An intent that was read; it points into the rest. */

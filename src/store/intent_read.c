@@ -140,6 +140,15 @@ static int read_operations(struct reading *reading)
     return 1;
 }
 
+/* What is not whole is not copied, nor what comes behind it. 0: it is not, or is too large. */
+static size_t length_of(const char *text, size_t length)
+{
+    static const char end[] = "\n!end\n";
+    const char *found = memmem(text, length, end, sizeof end - 1);
+    size_t whole = found ? (size_t)(found - text) + sizeof end - 1 : 0;
+    return whole <= CSHM_INTENT_SIZE_MAX ? whole : 0;
+}
+
 static int read_intent(struct reading *reading, const char *text, size_t length)
 {
     char *line = cshm_arena_string(&reading->out->arena, text, length);
@@ -160,8 +169,11 @@ int cshm_intent_parse(const char *text, size_t length, struct cshm_intent_text *
     *out = (struct cshm_intent_text){0};
     if (length == 0 || text[0] != '!')
         return 0;
+    size_t whole = length_of(text, length);
+    if (whole == 0)
+        return 0;
     struct reading reading = {.out = out, .lines = CSHM_BUFFER_INIT};
-    int result = read_intent(&reading, text, length);
+    int result = read_intent(&reading, text, whole);
     cshm_buffer_finish(&reading.lines);
     return result;
 }

@@ -352,8 +352,10 @@ static int plan_grants(struct cshm_route *route)
     route->grants = cshm_arena_array(&route->arena, most, sizeof *route->grants);
     if (most > 0 && !route->grants)
         return no_memory(route);
-    struct cshm_granting granting = {
-        .store = route->store, .grants = route->grants, .error = route->error};
+    struct cshm_granting granting = {.store = route->store,
+                                     .grants = route->grants,
+                                     .mover = route->passage->mover,
+                                     .error = route->error};
     int result = cshm_grants_move(&granting, &route->leaving, route->from.name, route->from.project,
                                   route->to.project);
     if (result == 0)

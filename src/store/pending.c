@@ -21,7 +21,20 @@
 #define PENDING_PREFIX   ".pending."
 #define TEMPORARY_PREFIX ".new." /* registry.c: made and renamed under the lock */
 #define TRANSFER_NAME    PENDING_PREFIX "transfer"
-#define PENDING_SIZE_MAX ((size_t)512 << 20)
+
+/*
+ * What is read under the registry's lock, which everybody waits for. Of another user it is enough
+ * for the segments of 100,000 arrays and takes milliseconds, once, as the file goes then; a larger
+ * one anybody makes with one system call. What is left, its owner's next command sees to.
+ */
+#define OWN_SIZE_MAX     ((off_t)512 << 20)
+#define FOREIGN_SIZE_MAX ((off_t)4 << 20)
+
+static void random_name(uint64_t random, char out[CSHM_PENDING_NAME_SIZE])
+{
+    (void)snprintf(out, CSHM_PENDING_NAME_SIZE, PENDING_PREFIX "%016llx",
+                   (unsigned long long)random);
+}
 
 /* `first`, if not NULL, is the name to try first. */
 static int make_file(const struct cshm_store *store, const char *first,
@@ -31,8 +44,7 @@ static int make_file(const struct cshm_store *store, const char *first,
         uint64_t random;
         if (getrandom(&random, sizeof random, 0) != sizeof random)
             return -EIO;
-        (void)snprintf(pending->name, sizeof pending->name, PENDING_PREFIX "%016llx",
-                       (unsigned long long)random);
+        random_name(random, pending->name);
         if (first && attempt == 0)
             (void)snprintf(pending->name, sizeof pending->name, "%s", first);
         CSHM_AUTO_FD int fd = openat(store->root_fd, pending->name,
@@ -137,26 +149,41 @@ static int recover_names(struct recovery *recovery, struct cshm_buffer *text, ui
 static int recover_lines(struct recovery *recovery, int fd, const struct stat *st)
 {
     CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
-    int result = cshm_file_read(fd, PENDING_SIZE_MAX, &text);
+    int result = cshm_file_read(fd, (size_t)st->st_size, &text);
     if (result == 0)
         result = cshm_intent_recover(recovery->store, &text, st);
     return result != 0 ? result : recover_names(recovery, &text, st->st_uid);
 }
 
-/* 1: its writer lives, and it is his; or it cannot be done now. */
+static bool is_ours(const struct stat *st)
+{
+    return st->st_uid == 0 || st->st_uid == geteuid();
+}
+
+static bool is_too_large(const struct stat *st)
+{
+    return st->st_size > (is_ours(st) ? OWN_SIZE_MAX : FOREIGN_SIZE_MAX);
+}
+
+enum { DONE, LATER, UNTOUCHED };
+
+/*
+ * LATER: it cannot be done now; UNTOUCHED: its writer lives, and it is his, or it is too large.
+ * Whatever may be wrong with it is no error of ours: that is -ENOMEM only.
+ */
 static int recover_file(struct recovery *recovery, const char *name)
 {
     int root = recovery->store->root_fd;
     CSHM_AUTO_FD int fd = openat(root, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-        return 0; /* not ours to read, or gone already */
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-        return 1;
+        return DONE; /* not ours to read, or gone already */
+    if (is_too_large(&st) || flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return UNTOUCHED;
     int result = recover_lines(recovery, fd, &st);
     if (result == 0)
         (void)unlinkat(root, name, 0);
-    return result;
+    return result < 0 && result != -ENOMEM ? LATER : result;
 }
 
 void cshm_pending_abandon(const struct cshm_store *store, struct cshm_pending *pending)
@@ -205,13 +232,33 @@ static int recover_one(struct recovery *recovery, const char *name)
     return 0;
 }
 
+/*
+ * The name is his who has the lock, and what has it is finished first. So what is no file goes, and
+ * another user's that is not to be finished here gets a name like any other.
+ */
+static void set_aside(const struct cshm_store *store, const struct stat *st)
+{
+    char name[CSHM_PENDING_NAME_SIZE];
+    uint64_t random;
+    if (geteuid() != 0 || st->st_uid == 0)
+        return;
+    if (!S_ISREG(st->st_mode)) {
+        (void)unlinkat(store->root_fd, TRANSFER_NAME, 0);
+    } else if (getrandom(&random, sizeof random, 0) == sizeof random) {
+        random_name(random, name);
+        (void)renameat2(store->root_fd, TRANSFER_NAME, store->root_fd, name, RENAME_NOREPLACE);
+    }
+}
+
 void cshm_pending_recover_transfer(const struct cshm_store *store)
 {
     struct stat st;
     if (fstatat(store->root_fd, TRANSFER_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return;
     struct recovery recovery = {.store = store};
-    (void)recover_file(&recovery, TRANSFER_NAME); /* what fails is left to whoever comes next */
+    /* What fails is left to whoever comes next. */
+    if (recover_file(&recovery, TRANSFER_NAME) == UNTOUCHED || !S_ISREG(st.st_mode))
+        set_aside(store, &st);
     cshm_holders_finish(&recovery.holders);
 }
 
@@ -225,12 +272,12 @@ static int recover_all(const struct cshm_store *store, const struct cshm_names *
         if (cshm_journal_project(names->names[i], project) == 0)
             left |= cshm_journal_recover(store, project);
     struct recovery recovery = {.store = store};
-    for (size_t i = 0; i < names->count && result >= 0; i++) {
+    for (size_t i = 0; i < names->count && result != -ENOMEM; i++) {
         result = recover_one(&recovery, names->names[i]);
-        left |= result > 0;
+        left |= result != 0;
     }
     cshm_holders_finish(&recovery.holders);
-    return result < 0 ? result : left;
+    return result == -ENOMEM ? result : left;
 }
 
 int cshm_pending_recover(const struct cshm_store *store)

@@ -16,9 +16,11 @@
 #include "base/buffer.h"
 #include "store/store.h"
 
+enum { CSHM_PENDING_NAME_SIZE = 32 };
+
 struct cshm_pending {
     int fd; /* -1: none */
-    char name[32];
+    char name[CSHM_PENDING_NAME_SIZE];
 };
 
 #define CSHM_PENDING_NONE ((struct cshm_pending){.fd = -1})
@@ -55,9 +57,10 @@ void cshm_pending_abandon(const struct cshm_store *store, struct cshm_pending *p
  * Cleans up after dead writers: their journals are folded (journal.h); of the names in each file
  * nobody has locked, those segments that no manifest names are removed, then the file. A file is
  * obeyed like a manifest: regular, names of the exact form, segments of its own owner only (root's:
- * any). What dead loaders left goes, too (loading.h). Reads the whole directory, so its time grows
- * with the number of projects. 1: something was left to writers who live; 0; or negative errno. The
- * registry lock is held by the caller.
+ * any), and not at all where another user's is too large. What dead loaders left goes, too
+ * (loading.h). Reads the whole directory, so its time grows with the number of projects. 1:
+ * something was left to writers who live, or to later; 0; or negative errno, which no file there
+ * can cause. The registry lock is held by the caller.
  */
 int cshm_pending_recover(const struct cshm_store *store);
 
@@ -71,6 +74,7 @@ void cshm_pending_recover_once(struct cshm_store *store);
 /*
  * Finishes what a dead one left between two projects: to be called by whoever has taken the lock,
  * before he looks at any project that he is going to change. One system call if there is nothing.
+ * Root frees the name of what another user has put there and cannot be finished.
  */
 void cshm_pending_recover_transfer(const struct cshm_store *store);
 

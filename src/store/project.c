@@ -321,6 +321,36 @@ int cshm_project_remove_locked(const struct cshm_store *store, const char *name,
     return result;
 }
 
+/*
+ * A damaged project is what its manifest is: whatever else has the name by now may be another
+ * user's, and even the same file may have been mended.
+ */
+static int check_same(const struct cshm_store *store, const char *name,
+                      const struct cshm_project *project)
+{
+    struct cshm_stamp now;
+    struct stat st;
+    int result = cshm_project_look(store, name, &now, &st);
+    if (result < 0)
+        return result;
+    bool same = project->damaged ? cshm_stamp_same_manifest(&now, &project->stamp)
+                                 : cshm_stamp_equal(&now, &project->stamp);
+    return same && st.st_uid == project->uid ? 0 : -ESTALE;
+}
+
+int cshm_project_remove_loaded(struct cshm_store *store, const char *name,
+                               const struct cshm_project *project, struct cshm_error *error)
+{
+    CSHM_AUTO_FD int lock = -1;
+    int result = cshm_registry_lock(store, &lock, error);
+    if (result < 0)
+        return result;
+    cshm_pending_recover_once(store);
+    result = check_same(store, name, project);
+    return result < 0 ? cshm_fail_errno(error, result, "%s", name)
+                      : cshm_project_remove_locked(store, name, project, error);
+}
+
 int cshm_project_remove(struct cshm_store *store, const char *project, struct cshm_error *error)
 {
     CSHM_AUTO_FD int lock = -1;

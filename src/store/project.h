@@ -204,10 +204,18 @@ enum cshm_array_state cshm_project_inspect(const struct cshm_store *store,
  */
 
 /*
- * Unpublishes a project and frees its segments; works on a damaged one too (its segments by their
- * exact form, except those that another manifest names). -ENOENT, -EACCES/-EPERM, -ETIMEDOUT.
+ * Unpublishes whatever project has that name and frees its segments; works on a damaged one too
+ * (its segments by their exact form, except those that another manifest names). -ENOENT,
+ * -EACCES/-EPERM, -ETIMEDOUT.
  */
 int cshm_project_remove(struct cshm_store *store, const char *project, struct cshm_error *error);
+
+/*
+ * The same of the very project that was loaded. -ESTALE: another one has the name now, or it has
+ * changed, and nothing was done: load it again, and judge it again.
+ */
+int cshm_project_remove_loaded(struct cshm_store *store, const char *name,
+                               const struct cshm_project *project, struct cshm_error *error);
 
 /* The same for a caller who holds the registry's lock and has just read the project. */
 int cshm_project_remove_locked(const struct cshm_store *store, const char *name,
@@ -309,12 +317,20 @@ int cshm_project_give(struct cshm_store *store, const char *name, struct cshm_pr
  * unless `replace` (an empty project, else -ENOTEMPTY) or `exchange` (-ENOENT). What was read of
  * either before is void afterwards. One system call, after the journals are folded: of a large
  * project that is to be done before (cshm_project_fold), or it is loaded for it. -EINVAL and
- * -ENAMETOOLONG (the name), -EAGAIN (half-written), -ETIMEDOUT; who may is the directory's
- * business.
+ * -ENAMETOOLONG (the name), -EAGAIN (half-written), -ETIMEDOUT; -ESTALE: another file or another
+ * owner's has either name now, and nothing was done. Who may is the directory's business.
  */
 enum cshm_rename { CSHM_RENAME_NEW, CSHM_RENAME_REPLACE, CSHM_RENAME_EXCHANGE };
-int cshm_project_rename(struct cshm_store *store, const char *from, const char *to,
-                        enum cshm_rename how, struct cshm_error *error);
+
+/* A name, and the project that was loaded by it and has it still; NULL: whatever has the name. */
+struct cshm_named {
+    const char *name;
+    const struct cshm_project *project;
+};
+
+int cshm_project_rename(struct cshm_store *store, const struct cshm_named *from,
+                        const struct cshm_named *to, enum cshm_rename how,
+                        struct cshm_error *error);
 
 /* Nodes that go from one project to another. */
 struct cshm_passage {
@@ -328,6 +344,14 @@ struct cshm_passage {
     bool link;     /* an array stays and has two names; with `as` also where there is another */
     const struct cshm_node *as; /* what is at `to` then: an array that says this, but has the
                                    segment; NULL: what it said */
+    /*
+     * Asked once both are up to date and nobody else can change them, before anything is done:
+     * whether they still are what this was decided by. 0 or negative errno. NULL: nothing but
+     * -ESTALE where anybody else has changed either since it was looked at last.
+     */
+    int (*check)(void *context, const struct cshm_project *from, const struct cshm_project *to);
+    void *context;
+    uid_t mover; /* not 0: on whose behalf, and only what is his is given away */
 };
 
 /*
@@ -344,9 +368,10 @@ struct cshm_passage {
  * Errors as of cshm_project_commit(), also -ESTALE (of either), and -EEXIST (a link to what is
  * there), -EISDIR, -ENOTDIR, -ENOTEMPTY; -EPERM: a group is linked; a link between owners of whom
  * neither is root; a segment that is not the source's owner's; one to be given away of which a name
- * stays with its owner, or by another than root; -EINVAL: a link to what has no segment, one
- * project only, a damaged one; -EFBIG (an exchange of what says more than a journal's line holds).
- * After any, both have to be looked at again (cshm_project_check): it may have happened.
+ * stays with its owner, or by another than root, or for a mover whose it is not; -EINVAL: a link to
+ * what has no segment, one project only, a damaged one; -EFBIG (an exchange of what says more than
+ * a journal's line holds). After any, both have to be looked at again (cshm_project_check): it may
+ * have happened.
  */
 int cshm_project_transfer(struct cshm_store *store, const char *from_name,
                           struct cshm_project *from, const char *to_name, struct cshm_project *to,

@@ -19,6 +19,8 @@ struct naming {
     const struct cshm_store *store;
     const char *from;
     const char *to;
+    const struct cshm_project *from_project; /* as they were loaded, or NULL */
+    const struct cshm_project *to_project;
     enum cshm_rename how;
     struct cshm_error *error;
 };
@@ -57,19 +59,43 @@ static int check_empty(const struct naming *naming)
     return result;
 }
 
-static int prepare(const struct naming *naming)
+/*
+ * Whether it is that project still. Who may rename it is a matter of its owner, not of what it
+ * says: its journal may have grown, and the peer may be writing in place.
+ */
+static int check_same(const struct naming *naming, const char *name,
+                      const struct cshm_project *project, const struct stat *st)
+{
+    if (!project || (st->st_dev == project->stamp.device && st->st_ino == project->stamp.inode &&
+                     st->st_uid == project->uid))
+        return 0;
+    return cshm_fail_errno(naming->error, -ESTALE, "%s", name);
+}
+
+static int check_from(const struct naming *naming)
 {
     struct stat st;
     int result = cshm_registry_read(naming->store, naming->from, NULL, &st);
     if (result < 0)
         return cshm_fail_errno(naming->error, result, "%s", naming->from);
+    return check_same(naming, naming->from, naming->from_project, &st);
+}
+
+static int prepare(const struct naming *naming)
+{
+    struct stat st;
+    int result = check_from(naming);
+    if (result < 0)
+        return result;
     result = cshm_registry_read(naming->store, naming->to, NULL, &st);
     bool is_there = result != -ENOENT;
     if (is_there && naming->how == CSHM_RENAME_NEW)
         return cshm_fail_errno(naming->error, -EEXIST, "%s", naming->to);
     if (result < 0 && (is_there || naming->how == CSHM_RENAME_EXCHANGE))
         return cshm_fail_errno(naming->error, result, "%s", naming->to);
-    result = settle(naming, naming->from);
+    result = is_there ? check_same(naming, naming->to, naming->to_project, &st) : 0;
+    if (result == 0)
+        result = settle(naming, naming->from);
     if (result < 0)
         return result;
     if (!is_there) /* what is left of one that was must not pass for this one's */
@@ -98,25 +124,28 @@ static int rename_manifest(const struct naming *naming)
     return renameat(root, from, root, to) < 0 ? -errno : 0;
 }
 
-int cshm_project_rename(struct cshm_store *store, const char *from, const char *to,
-                        enum cshm_rename how, struct cshm_error *error)
+int cshm_project_rename(struct cshm_store *store, const struct cshm_named *from,
+                        const struct cshm_named *to, enum cshm_rename how, struct cshm_error *error)
 {
-    const struct naming naming = {store, from, to, how, error};
+    const struct naming naming = {store,       from->name, to->name, from->project,
+                                  to->project, how,        error};
     CSHM_AUTO_FD int lock = -1;
-    int result = cshm_project_name_check(to);
+    int result = cshm_project_name_check(to->name);
     if (result < 0)
-        return cshm_fail_errno(error, result, "%s: not a project name", to);
-    if (cshm_project_name_check(from) < 0)
-        return cshm_fail_errno(error, -ENOENT, "%s", from);
+        return cshm_fail_errno(error, result, "%s: not a project name", to->name);
+    if (cshm_project_name_check(from->name) < 0)
+        return cshm_fail_errno(error, -ENOENT, "%s", from->name);
     result = cshm_registry_lock(store, &lock, error);
     if (result < 0)
         return result;
     cshm_pending_recover_once(store);
-    if (strcmp(from, to) == 0)
+    if (strcmp(from->name, to->name) == 0)
         return 0;
     result = prepare(&naming);
     if (result < 0)
         return result;
     result = rename_manifest(&naming);
-    return result < 0 ? cshm_fail_errno(error, result, "%s: cannot be renamed to %s", from, to) : 0;
+    return result < 0
+               ? cshm_fail_errno(error, result, "%s: cannot be renamed to %s", from->name, to->name)
+               : 0;
 }

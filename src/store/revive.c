@@ -72,6 +72,28 @@ static void take_back(const struct cshm_store *store, struct cshm_intent *intent
     (void)cshm_intent_grant(store, intent);
 }
 
+/* Whether it was to go from here to there, and is still here only. */
+static bool is_left(const struct cshm_grant *grant, const struct cshm_project *here,
+                    const struct cshm_project *there)
+{
+    return grant->new_uid == there->uid && has(here, grant->segment) && !has(there, grant->segment);
+}
+
+/*
+ * The same where nobody can tell any more whether the deciding step was done, as somebody else
+ * changed the project: by what either names.
+ */
+static void take_back_left(const struct cshm_store *store, struct cshm_intent *intent,
+                           const struct cshm_project *first, const struct cshm_project *then)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < intent->grant_count; i++)
+        if (is_left(&intent->grants[i], then, first) || is_left(&intent->grants[i], first, then))
+            intent->grants[count++] = intent->grants[i];
+    intent->grant_count = count;
+    take_back(store, intent);
+}
+
 /* What cannot be done now may be later; what is wrong in itself stays so. */
 static int judge(int result)
 {
@@ -91,8 +113,8 @@ static int judge(int result)
     }
 }
 
-static int finish_then(const struct cshm_store *store, const struct cshm_intent *intent,
-                       const struct cshm_project *first, const struct stat *st)
+static int finish_then(const struct cshm_store *store, struct cshm_intent *intent,
+                       const struct cshm_project *first, const struct stat *st, bool may_grant)
 {
     struct cshm_project then;
     const char *name = intent->then.project;
@@ -102,6 +124,8 @@ static int finish_then(const struct cshm_store *store, const struct cshm_intent 
         result = cshm_intent_follow(store, intent, &then, NULL);
         if (result == 0 && !intent->removes && then.journal_bytes > 0) /* nobody else will */
             (void)cshm_project_fold_locked(store, name, &then, NULL);
+    } else if (obeyed && may_grant) {
+        take_back_left(store, intent, first, &then);
     }
     cshm_project_finish(&then);
     return judge(result);
@@ -114,7 +138,7 @@ static int recover_commit(const struct cshm_store *store, struct cshm_intent *in
     int result = cshm_project_load(store, intent->first.project, &first, NULL);
     if (result == 0 && !first.damaged && !cshm_moment_is_now(&intent->first, &first)) {
         if (intent->then.project)
-            result = finish_then(store, intent, &first, st);
+            result = finish_then(store, intent, &first, st, may_grant);
     } else {
         result = judge(result);
         if (result == 0 && may_grant)

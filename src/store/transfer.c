@@ -95,6 +95,24 @@ static int transfer_locked(struct cshm_route *route)
     return result;
 }
 
+/* Projects that cannot be followed are not asked about. */
+static struct cshm_moment moment_of(const char *name, const struct cshm_project *project)
+{
+    return project->tree ? cshm_moment_of(name, project) : (struct cshm_moment){0};
+}
+
+/* Paths lead to what is there now: root would give away what nobody was allowed to move. */
+static int check(const struct cshm_route *route, const struct cshm_moment *from,
+                 const struct cshm_moment *to)
+{
+    const struct cshm_passage *passage = route->passage;
+    if (passage->check)
+        return passage->check(passage->context, route->from.project, route->to.project);
+    bool unmoved =
+        cshm_moment_is_now(from, route->from.project) && cshm_moment_is_now(to, route->to.project);
+    return unmoved ? 0 : -ESTALE;
+}
+
 int cshm_project_transfer(struct cshm_store *store, const char *from_name,
                           struct cshm_project *from, const char *to_name, struct cshm_project *to,
                           const struct cshm_passage *passage, struct cshm_error *error)
@@ -106,11 +124,18 @@ int cshm_project_transfer(struct cshm_store *store, const char *from_name,
         .to = {to_name, to, passage->to, passage->to_depth},
         .error = error,
     };
+    const struct cshm_moment from_before = moment_of(from_name, from);
+    const struct cshm_moment to_before = moment_of(to_name, to);
     int result = cshm_change_begin(store, from_name, from, error);
     if (result == 0 && !cshm_hands_of(to))
         result = cshm_fail(error, -ENOMEM, "out of memory");
     if (result == 0)
         result = cshm_project_follow(store, to_name, to, error);
+    if (result == 0) {
+        result = check(&route, &from_before, &to_before);
+        if (result < 0)
+            (void)cshm_fail_errno(error, result, "%s to %s", from_name, to_name);
+    }
     if (result == 0)
         result = transfer_locked(&route);
     cshm_change_end(to);

@@ -2,15 +2,19 @@
 """Who may do what through root's daemon: every operation by everybody on every mode, against one model of the rules."""
 
 import contextlib
+import ctypes
 import dataclasses
 import errno
+import fcntl
 import io
 import os
+import threading
 
 import numpy as np
 import pytest
 
 from support import freezing, h5, toml_text, users
+from support.waiting import wait_until
 
 OWNER = users.stranger
 MEMBER = users.Identity(users.STRANGER + 5, OWNER.gid)
@@ -424,6 +428,106 @@ def test_what_the_kernel_was_told_of_a_project_gives_no_right_to_the_next_of_tha
         assert place.manifest_path("p").stat().st_mode & 0o777 == 0o600
         assert not isinstance(found, bytes) or np.arange(7).tobytes() not in found and b"[7]" not in found
     old.unlink(missing_ok=True)
+
+
+# --- while the registry's lock is waited for -------------------------------------------------------------------------
+
+
+def while_it_waits(mount, place, attempt, change):
+    """What OTHER's attempt comes to; change() is made when it has been judged and waits for the registry's lock."""
+    path = place.registry / ".lock"
+    found = []
+    attempting = threading.Thread(target=lambda: found.append(outcome(OTHER, lambda _: attempt(), None)))
+    with open(path, "a+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        attempting.start()
+        wait_until(lambda: has_open(mount.process, path), "the lock to be waited for")
+        change()
+    attempting.join()
+    return found[0]
+
+
+def has_open(process, path):
+    for entry in os.scandir(f"/proc/{process.pid}/fd"):
+        with contextlib.suppress(OSError):
+            if os.readlink(entry.path) == os.fspath(path):
+                return True
+    return False
+
+
+def test_another_users_project_does_not_go_for_a_damaged_one_of_that_name(everybody, place):
+    new_registry(place)
+    place.damage("p")
+    os.chown(place.manifest_path("p"), OTHER.uid, OTHER.gid)
+    everybody.start()
+    assert owner_of(everybody / "p") == (OTHER.uid, OTHER.gid)
+
+    def change():
+        place.manifest_path("p").unlink()
+        publish(place, "p", OWNER, 0o600, 0o600, {"x": np.arange(4)})
+
+    assert while_it_waits(everybody, place, lambda: os.rmdir(everybody / "p"), change) == errno.EPERM
+    assert owner_of(place.segment("p", "x")) == (OWNER.uid, OWNER.gid)
+
+
+TAKEN = {
+    "rename": lambda mount: os.rename(mount / "p", mount / "z"),
+    "exchange": lambda mount: exchange(mount / "p", mount / "mine"),
+    "exchange with it": lambda mount: exchange(mount / "mine", mount / "p"),
+    "rename onto it": lambda mount: os.rename(mount / "mine", mount / "p"),
+}
+
+
+def exchange(one, other):
+    result = freezing.libc.renameat2(-100, os.fsencode(one), -100, os.fsencode(other), 2)
+    if result < 0:
+        raise OSError(ctypes.get_errno(), "renameat2")
+
+
+@pytest.mark.parametrize("case", TAKEN)
+def test_another_users_project_is_not_renamed_for_one_that_had_its_name(everybody, place, case):
+    new_registry(place)
+    publish(place, "p", OTHER, 0o600, 0o600, {})
+    publish(place, "mine", OTHER, 0o600, 0o600, {"f": np.arange(3)})
+    everybody.start()
+    assert owner_of(everybody / "p") == (OTHER.uid, OTHER.gid)
+    change = lambda: publish(place, "p", OWNER, 0o600, 0o600, {})  # noqa: E731
+    assert while_it_waits(everybody, place, lambda: TAKEN[case](everybody), change) == errno.EPERM
+    assert owner_of(place.manifest_path("p")) == (OWNER.uid, OWNER.gid)
+    assert place.projects() == {"p", "mine"}
+    assert list(place.manifest("mine").leaves()) == [("f",)]
+
+
+def append_to_journal(place, project, operation):
+    """As another daemon would, of root's."""
+    generation = place.manifest(project).extension["project"]["generation"]
+    line = f"{generation} [{operation}]"
+    checksum = 0xCBF29CE484222325
+    for byte in line.encode():
+        checksum = (checksum ^ byte) * 0x100000001B3 % 2**64
+    place.write_file(place.registry / f".journal.{project}", f"{checksum:016x} {line}\n".encode())
+
+
+def test_another_users_array_is_not_moved_for_one_that_was_there(everybody, place):
+    if everybody.symlinks:
+        pytest.skip("raw files are not made through symbolic links")
+    new_registry(place)
+    everybody.start()
+    os.mkdir(everybody / "pub")
+    os.chmod(everybody / "pub", 0o777)
+    OTHER.run(lambda: os.mkdir(everybody / "his"))
+    OTHER.run(lambda: (everybody / "pub/x").write_bytes(b"his own"))
+    OWNER.run(lambda: (everybody / "pub/secret").write_bytes(b"secret"))
+    os.chmod(everybody / "pub/secret", 0o600)
+    wait_until(lambda: not (place.registry / ".journal.pub").exists(), "the journal to be folded")
+    secret = place.segment("pub", "secret")
+    swap = '{op = "move", path = ["x"], to = ["secret"], exchange = true}'
+    change = lambda: append_to_journal(place, "pub", swap)  # noqa: E731
+    attempt = lambda: os.rename(everybody / "pub/x", everybody / "his/x")  # noqa: E731
+    assert while_it_waits(everybody, place, attempt, change) == errno.EPERM
+    assert (everybody / "pub/x").read_bytes() == b"secret"
+    assert owner_of(secret) == (OWNER.uid, OWNER.gid)
+    assert os.listdir(everybody / "his") == []
 
 
 # --- renaming, as POSIX has it ----------------------------------------------------------------------------------------

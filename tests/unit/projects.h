@@ -50,9 +50,10 @@ static inline void cut(struct path *path)
 
 enum how { MOVE, EXCHANGE, LINK };
 
-static inline int transfer_as(struct place *place, struct cshm_project *p, const char *from,
+/* `rest`: what else is to be said of it. */
+static inline int transfer_so(struct place *place, struct cshm_project *p, const char *from,
                               struct cshm_project *q, const char *to, enum how how,
-                              const struct cshm_node *as)
+                              const struct cshm_passage *rest)
 {
     struct path here = path_of(from);
     struct path there = path_of(to);
@@ -64,8 +65,18 @@ static inline int transfer_as(struct place *place, struct cshm_project *p, const
                                          .to_depth = there.depth,
                                          .exchange = how == EXCHANGE,
                                          .link = how == LINK,
-                                         .as = as};
+                                         .as = rest->as,
+                                         .check = rest->check,
+                                         .context = rest->context,
+                                         .mover = rest->mover};
     return cshm_project_transfer(place->store, "p", p, "q", q, &passage, NULL);
+}
+
+static inline int transfer_as(struct place *place, struct cshm_project *p, const char *from,
+                              struct cshm_project *q, const char *to, enum how how,
+                              const struct cshm_node *as)
+{
+    return transfer_so(place, p, from, q, to, how, &(struct cshm_passage){.as = as});
 }
 
 static inline int transfer(struct place *place, const char *from, const char *to, enum how how)
@@ -98,6 +109,27 @@ static inline int take_out(struct place *place, const char *name, const char *te
     int result = cshm_project_commit(place->store, name, &project, &commit, NULL);
     cshm_project_finish(&project);
     return result;
+}
+
+/* Somebody else does, and leaves it in the journal. */
+static inline int add_group(struct place *place, const char *name, const char *key)
+{
+    struct cshm_project project;
+    load(place, name, &project);
+    const struct cshm_node group = {.type = CSHM_NODE_GROUP};
+    const struct cshm_operation put = {CSHM_OPERATION_PUT, .path = KEYS(cshm_text(key)), .depth = 1,
+                                       .node = &group};
+    const struct cshm_commit commit = {.operations = &put, .count = 1};
+    int result = cshm_project_commit(place->store, name, &project, &commit, NULL);
+    cshm_project_finish(&project);
+    return result;
+}
+
+static inline int rename_it(struct place *place, const char *from, const char *to,
+                            enum cshm_rename how)
+{
+    return cshm_project_rename(place->store, &(struct cshm_named){from, NULL},
+                               &(struct cshm_named){to, NULL}, how, NULL);
 }
 
 static inline int give(struct place *place, const char *name, const struct cshm_gift *gift)

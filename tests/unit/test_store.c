@@ -279,6 +279,43 @@ static void removing_a_damaged_project_takes_its_segments_by_their_exact_form(vo
     assert_int_equal(count_entries(place->shm), 2);
 }
 
+static void only_the_damaged_project_that_was_loaded_is_removed(void **state)
+{
+    struct place *place = *state;
+    struct cshm_project damaged;
+    write_file(place->root, "cute-shm.p.toml", "[a\n");
+    age(place->root, "cute-shm.p.toml");
+    assert_int_equal(cshm_project_load(place->store, "p", &damaged, NULL), 0);
+    assert_true(damaged.damaged);
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/cute-shm.p.toml", place->root);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(cshm_project_remove_loaded(place->store, "p", &damaged, NULL), -ENOENT);
+    publish(place, "p", false, "another's");
+    assert_int_equal(cshm_project_remove_loaded(place->store, "p", &damaged, NULL), -ESTALE);
+    cshm_project_finish(&damaged);
+    assert_int_equal(count_entries(place->shm), 2);
+    assert_int_equal(count_entries(place->root), 1);
+    write_file(place->root, "cute-shm.p.toml", "[a\n");
+    age(place->root, "cute-shm.p.toml");
+    assert_int_equal(cshm_project_load(place->store, "p", &damaged, NULL), 0);
+    write_file(place->root, "cute-shm.p.toml", "[a]\n"); /* mended in place */
+    assert_int_equal(cshm_project_remove_loaded(place->store, "p", &damaged, NULL), -ESTALE);
+    cshm_project_finish(&damaged);
+    write_file(place->root, "cute-shm.p.toml", "[a\n");
+    age(place->root, "cute-shm.p.toml");
+    assert_int_equal(cshm_project_load(place->store, "p", &damaged, NULL), 0);
+    if (geteuid() == 0) { /* given to somebody else as it is */
+        assert_int_equal(chown(path, 12345, 12345), 0);
+        assert_int_equal(cshm_project_remove_loaded(place->store, "p", &damaged, NULL), -ESTALE);
+        cshm_project_finish(&damaged);
+        assert_int_equal(cshm_project_load(place->store, "p", &damaged, NULL), 0);
+    }
+    assert_int_equal(cshm_project_remove_loaded(place->store, "p", &damaged, NULL), 0);
+    assert_int_equal(count_entries(place->root), 0);
+    cshm_project_finish(&damaged);
+}
+
 static void hostile_manifests_reach_nothing_outside(void **state)
 {
     struct place *place = *state;
@@ -576,6 +613,7 @@ int main(void)
         TEST(what_a_manifest_names_survives_a_dead_writers_list),
         TEST(a_manifest_being_written_is_not_there_yet_and_later_damaged),
         TEST(removing_a_damaged_project_takes_its_segments_by_their_exact_form),
+        TEST(only_the_damaged_project_that_was_loaded_is_removed),
         TEST(hostile_manifests_reach_nothing_outside),
         TEST(segments_of_others_are_refused),
         TEST(arrays_and_groups_are_removed_one_by_one),

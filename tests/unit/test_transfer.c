@@ -2,6 +2,7 @@
 /* Nodes that go from one project to another, and whole projects made, renamed and given away. */
 #include "projects.h"
 
+#include <sys/file.h>
 #include <time.h>
 
 #include "store/intent.h"
@@ -163,6 +164,72 @@ static void errors_leave_all_as_it_was(void **state)
                      -EINVAL);
     cshm_project_finish(&p);
     assert_seen(place, before);
+    assert_nothing_left_over(place);
+}
+
+static void what_others_have_changed_is_looked_at_again(void **state)
+{
+    struct place *place = *state;
+    struct cshm_project p;
+    struct cshm_project q;
+    publish_two(place);
+    load(place, "p", &p);
+    load(place, "q", &q);
+    assert_int_equal(add_group(place, "p", "new"), 0); /* which the journal says */
+    assert_int_equal(transfer_as(place, &p, "a", &q, "b", MOVE, NULL), -ESTALE);
+    assert_int_equal(add_group(place, "q", "new"), 0);
+    assert_int_equal(transfer_as(place, &p, "a", &q, "b", MOVE, NULL), -ESTALE);
+    assert_seen(place, "p: a=one g g/empty= g/same=one new " Q_ALONE "new ");
+    assert_int_equal(transfer_as(place, &p, "a", &q, "b", MOVE, NULL), 0);
+    assert_seen(place, "p: g g/empty= g/same=one new " Q_ALONE "new b=one ");
+    cshm_project_finish(&p);
+    cshm_project_finish(&q);
+    lock_and_recover(place);
+    assert_nothing_left_over(place);
+}
+
+/* What is asked, and what is to be answered. */
+struct question {
+    const struct cshm_project *p;
+    const struct cshm_project *q;
+    int count;
+    int answer;
+};
+
+/* Both are up to date by then. */
+static int ask(void *context, const struct cshm_project *from, const struct cshm_project *to)
+{
+    struct question *question = context;
+    question->count++;
+    assert_ptr_equal(from, question->p);
+    assert_ptr_equal(to, question->q);
+    assert_non_null(cshm_node_child(&from->tree->root, cshm_text("new")));
+    assert_non_null(cshm_node_child(&to->tree->root, cshm_text("new")));
+    return question->answer;
+}
+
+static void who_checks_decides_by_what_is_there(void **state)
+{
+    struct place *place = *state;
+    struct cshm_project p;
+    struct cshm_project q;
+    publish_two(place);
+    load(place, "p", &p);
+    load(place, "q", &q);
+    assert_int_equal(add_group(place, "p", "new"), 0);
+    assert_int_equal(add_group(place, "q", "new"), 0);
+    struct question question = {&p, &q, 0, -ESTALE};
+    const struct cshm_passage rest = {.check = ask, .context = &question};
+    assert_int_equal(transfer_so(place, &p, "g/empty", &q, "b", LINK, &rest), -ESTALE);
+    assert_int_equal(transfer_so(place, &p, "a", &q, "b", MOVE, &rest), -ESTALE);
+    assert_seen(place, "p: a=one g g/empty= g/same=one new " Q_ALONE "new ");
+    question.answer = 0;
+    assert_int_equal(transfer_so(place, &p, "a", &q, "b", MOVE, &rest), 0);
+    assert_int_equal(question.count, 3);
+    assert_seen(place, "p: g g/empty= g/same=one new " Q_ALONE "new b=one ");
+    cshm_project_finish(&p);
+    cshm_project_finish(&q);
+    lock_and_recover(place);
     assert_nothing_left_over(place);
 }
 
@@ -444,7 +511,7 @@ static void a_renamed_project_keeps_its_segments(void **state)
     const struct cshm_commit commit = {.operations = &gone, .count = 1};
     assert_int_equal(cshm_project_commit(place->store, "p", &project, &commit, NULL), 0);
     assert_true(project.journal_bytes > 0);
-    assert_int_equal(cshm_project_rename(place->store, "p", "q", CSHM_RENAME_NEW, NULL), 0);
+    assert_int_equal(rename_it(place, "p", "q", CSHM_RENAME_NEW), 0);
     assert_int_equal(cshm_project_follow(place->store, "p", &project, NULL), -ENOENT);
     cshm_project_finish(&project);
     assert_seen(place, "q: g g/empty= g/same=one ");
@@ -459,20 +526,74 @@ static void renaming_takes_the_place_of_empty_projects_only(void **state)
 {
     struct place *place = *state;
     publish_two(place);
-    assert_int_equal(cshm_project_rename(place->store, "p", "q", CSHM_RENAME_NEW, NULL), -EEXIST);
-    assert_int_equal(cshm_project_rename(place->store, "p", "q", CSHM_RENAME_REPLACE, NULL),
-                     -ENOTEMPTY);
-    assert_int_equal(cshm_project_rename(place->store, "p", "r", CSHM_RENAME_EXCHANGE, NULL),
-                     -ENOENT);
-    assert_int_equal(cshm_project_rename(place->store, "r", "s", CSHM_RENAME_NEW, NULL), -ENOENT);
-    assert_int_equal(cshm_project_rename(place->store, "p", ".r", CSHM_RENAME_NEW, NULL), -EINVAL);
-    assert_int_equal(cshm_project_rename(place->store, "p", "p", CSHM_RENAME_NEW, NULL), 0);
+    assert_int_equal(rename_it(place, "p", "q", CSHM_RENAME_NEW), -EEXIST);
+    assert_int_equal(rename_it(place, "p", "q", CSHM_RENAME_REPLACE), -ENOTEMPTY);
+    assert_int_equal(rename_it(place, "p", "r", CSHM_RENAME_EXCHANGE), -ENOENT);
+    assert_int_equal(rename_it(place, "r", "s", CSHM_RENAME_NEW), -ENOENT);
+    assert_int_equal(rename_it(place, "p", ".r", CSHM_RENAME_NEW), -EINVAL);
+    assert_int_equal(rename_it(place, "p", "p", CSHM_RENAME_NEW), 0);
     assert_int_equal(cshm_project_make(place->store, "r", geteuid(), getegid(), 0600, NULL), 0);
-    assert_int_equal(cshm_project_rename(place->store, "p", "r", CSHM_RENAME_REPLACE, NULL), 0);
-    assert_int_equal(cshm_project_rename(place->store, "q", "p", CSHM_RENAME_REPLACE, NULL), 0);
+    assert_int_equal(rename_it(place, "p", "r", CSHM_RENAME_REPLACE), 0);
+    assert_int_equal(rename_it(place, "q", "p", CSHM_RENAME_REPLACE), 0);
     assert_seen(place, "p: a=two g g/empty= g/same=two r: a=one g g/empty= g/same=one ");
-    assert_int_equal(cshm_project_rename(place->store, "p", "r", CSHM_RENAME_EXCHANGE, NULL), 0);
+    assert_int_equal(rename_it(place, "p", "r", CSHM_RENAME_EXCHANGE), 0);
     assert_seen(place, "p: a=one g g/empty= g/same=one r: a=two g g/empty= g/same=two ");
+    assert_nothing_left_over(place);
+}
+
+static int rename_loaded(struct place *place, const struct cshm_project *p,
+                         const struct cshm_project *q, enum cshm_rename how)
+{
+    return cshm_project_rename(place->store, &(struct cshm_named){"p", p},
+                               &(struct cshm_named){"q", q}, how, NULL);
+}
+
+static void only_what_was_loaded_is_renamed(void **state)
+{
+    struct place *place = *state;
+    struct cshm_project p;
+    struct cshm_project q;
+    publish_two(place);
+    load(place, "p", &p);
+    load(place, "q", &q);
+    assert_int_equal(rename_loaded(place, &p, NULL, CSHM_RENAME_NEW), -EEXIST);
+    publish(place, "p", true, "new");
+    assert_int_equal(rename_loaded(place, &p, &q, CSHM_RENAME_EXCHANGE), -ESTALE);
+    cshm_project_finish(&p);
+    load(place, "p", &p);
+    publish(place, "q", true, "other");
+    assert_int_equal(rename_loaded(place, &p, &q, CSHM_RENAME_EXCHANGE), -ESTALE);
+    assert_int_equal(rename_loaded(place, &p, &q, CSHM_RENAME_REPLACE), -ESTALE);
+    assert_int_equal(cshm_project_remove(place->store, "q", NULL), 0);
+    assert_int_equal(rename_loaded(place, &p, &q, CSHM_RENAME_EXCHANGE), -ENOENT);
+    assert_seen(place, "p: a=new g g/empty= g/same=new ");
+    cshm_project_finish(&q);
+    assert_int_equal(cshm_project_make(place->store, "q", geteuid(), getegid(), 0600, NULL), 0);
+    load(place, "q", &q);
+    assert_int_equal(rename_loaded(place, &p, &q, CSHM_RENAME_REPLACE), 0);
+    assert_seen(place, "q: a=new g g/empty= g/same=new ");
+    cshm_project_finish(&q);
+    cshm_project_finish(&p);
+    assert_nothing_left_over(place);
+}
+
+static void not_even_the_same_file_of_another_owner_is_renamed(void **state)
+{
+    struct place *place = *state;
+    in_public(place);
+    publish_two(place);
+    struct cshm_project p;
+    struct cshm_project q;
+    load(place, "p", &p);
+    load(place, "q", &q);
+    assert_int_equal(give_to(place, "p", ANNA), 0);
+    assert_int_equal(rename_loaded(place, &p, &q, CSHM_RENAME_EXCHANGE), -ESTALE);
+    cshm_project_finish(&p);
+    load(place, "p", &p);
+    assert_int_equal(give_to(place, "q", BERT), 0);
+    assert_int_equal(rename_loaded(place, &p, &q, CSHM_RENAME_EXCHANGE), -ESTALE);
+    cshm_project_finish(&p);
+    cshm_project_finish(&q);
     assert_nothing_left_over(place);
 }
 
@@ -481,7 +602,7 @@ static void a_stale_journal_does_not_pass_for_the_renamed_projects(void **state)
     struct place *place = *state;
     publish(place, "p", false, "one");
     write_file(place->root, ".journal.q", "nonsense\n");
-    assert_int_equal(cshm_project_rename(place->store, "p", "q", CSHM_RENAME_NEW, NULL), 0);
+    assert_int_equal(rename_it(place, "p", "q", CSHM_RENAME_NEW), 0);
     assert_seen(place, "q: a=one g g/empty= g/same=one ");
     assert_nothing_left_over(place);
 }
@@ -617,6 +738,32 @@ static void what_is_not_the_owners_does_not_become_roots(void **state)
     assert_int_equal(give_to(place, "p", BERT), 0); /* as nothing in it is hers */
     assert_seen(place, "p@23456: a! g g/empty! g/same! x! " Q_ALONE
                        "r: a=secret g g/empty= g/same=secret ");
+}
+
+static void a_mover_gives_away_only_what_is_his(void **state)
+{
+    struct place *place = *state;
+    struct cshm_project p;
+    struct cshm_project q;
+    in_public(place);
+    publish_two(place);
+    assert_int_equal(give_to(place, "p", ANNA), 0);
+    assert_int_equal(give_to(place, "q", BERT), 0);
+    load(place, "p", &p);
+    load(place, "q", &q);
+    const struct cshm_passage berts = {.mover = BERT};
+    const struct cshm_passage annas = {.mover = ANNA};
+    assert_int_equal(transfer_so(place, &p, "g/empty", &q, "x", MOVE, &berts), -EPERM);
+    assert_int_equal(transfer_so(place, &p, "g/empty", &q, "g/empty", EXCHANGE, &annas), -EPERM);
+    assert_seen(place, "p@12345: a=one@12345 g g/empty=@12345 g/same=one@12345 "
+                       "q@23456: a=two@23456 g g/empty=@23456 g/same=two@23456 ");
+    assert_int_equal(transfer_so(place, &p, "g/empty", &q, "x", MOVE, &annas), 0);
+    cshm_project_finish(&p);
+    cshm_project_finish(&q);
+    assert_seen(place, "p@12345: a=one@12345 g g/same=one@12345 "
+                       "q@23456: a=two@23456 g g/empty=@23456 g/same=two@23456 x=@23456 ");
+    lock_and_recover(place);
+    assert_nothing_left_over(place);
 }
 
 static int steal(struct place *place)
@@ -780,6 +927,125 @@ static void a_name_taken_by_a_stranger_hinders_nobody(void **state)
     assert_nothing_left_over(place);
 }
 
+/* Of p's "g/empty" to BERT's q; in an exchange q's comes to p. Left by a dead one of root's. */
+static void begin_to_give(struct place *place, bool exchange)
+{
+    struct cshm_project p;
+    struct cshm_project q;
+    struct cshm_grant grants[2] = {{NULL, ANNA, ANNA, BERT, BERT}, {NULL, BERT, BERT, ANNA, ANNA}};
+    struct cshm_text *path = KEYS(cshm_text("g"), cshm_text("empty"));
+    load(place, "p", &p);
+    load(place, "q", &q);
+    grants[0].segment = cshm_tree_find(p.tree, path, 2)->described->segment;
+    grants[1].segment = cshm_tree_find(q.tree, path, 2)->described->segment;
+    const struct cshm_operation gone = {.kind = CSHM_OPERATION_REMOVE, .path = path, .depth = 2};
+    const struct cshm_intent intent = {.first = cshm_moment_of("q", &q),
+                                       .then = cshm_moment_of("p", &p),
+                                       .operations = &gone,
+                                       .operation_count = 1,
+                                       .grants = grants,
+                                       .grant_count = exchange ? 2 : 1};
+    CSHM_AUTO_BUFFER struct cshm_buffer lines = CSHM_BUFFER_INIT;
+    assert_int_equal(cshm_intent_render(&intent, &lines), 0);
+    write_file(place->root, ".pending.1", lines.bytes);
+    assert_int_equal(cshm_intent_grant(place->store, &intent), 0);
+    cshm_project_finish(&p);
+    cshm_project_finish(&q);
+}
+
+static void what_was_given_for_nothing_is_taken_back_even_late(void **state)
+{
+    struct place *place = *state;
+    in_public(place);
+    publish_two(place);
+    assert_int_equal(give_to(place, "p", ANNA), 0);
+    assert_int_equal(give_to(place, "q", BERT), 0);
+    for (int exchange = 0; exchange < 2; exchange++) {
+        begin_to_give(place, exchange);
+        assert_int_equal(add_group(place, "q", exchange ? "y" : "x"), 0); /* nobody has seen it */
+        lock_and_recover(place);
+        assert_seen(place, exchange ? "p@12345: a=one@12345 g g/empty=@12345 g/same=one@12345 "
+                                      "q@23456: a=two@23456 g g/empty=@23456 g/same=two@23456 x y "
+                                    : "p@12345: a=one@12345 g g/empty=@12345 g/same=one@12345 "
+                                      "q@23456: a=two@23456 g g/empty=@23456 g/same=two@23456 x ");
+        assert_nothing_left_over(place);
+    }
+}
+
+static void put_file(struct place *place, const char *name, uid_t owner, const char *text,
+                     off_t size)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/%s", place->root, name);
+    write_file(place->root, name, text);
+    assert_int_equal(truncate(path, size), 0);
+    assert_int_equal(chown(path, owner, owner), 0);
+}
+
+static bool is_there(struct place *place, const char *name)
+{
+    char path[128];
+    struct stat st;
+    (void)snprintf(path, sizeof path, "%s/%s", place->root, name);
+    return lstat(path, &st) == 0;
+}
+
+static void what_is_too_large_is_left_to_its_owner(void **state)
+{
+    struct place *place = *state;
+    in_public(place);
+    publish_two(place);
+    const off_t huge = (off_t)600 << 20;
+    char segment[128];
+    put_file(place, ".pending.transfer", ANNA, "!", huge);
+    put_file(place, ".pending.0", ANNA, "", huge);
+    put_file(place, ".pending.2", 0, "", huge);
+    put_file(place, ".pending.3", ANNA, "!commit\tp\t1\t1\n", 4 << 20); /* no end */
+    put_file(place, ".pending.4", ANNA, "", 4 << 20);
+    write_file(place->root, ".pending.1", "cute-shm.p.AAAAAAAAAA\n");
+    write_file(place->root, ".pending.5", "cute-shm.p.BBBBBBBBBB\n");
+    write_file(place->shm, "cute-shm.p.AAAAAAAAAA", "x");
+    write_file(place->shm, "cute-shm.p.BBBBBBBBBB", "x");
+    int lock;
+    assert_int_equal(cshm_registry_lock(place->store, &lock, NULL), 0);
+    assert_int_equal(cshm_pending_recover(place->store), 1);
+    close(lock);
+    (void)snprintf(segment, sizeof segment, "%s/cute-shm.p.AAAAAAAAAA", place->shm);
+    assert_int_equal(access(segment, F_OK), -1);
+    (void)snprintf(segment, sizeof segment, "%s/cute-shm.p.BBBBBBBBBB", place->shm);
+    assert_int_equal(access(segment, F_OK), -1);
+    assert_false(is_there(place, ".pending.transfer")); /* its name is free */
+    assert_true(is_there(place, ".pending.0"));
+    assert_true(is_there(place, ".pending.2"));
+    assert_false(is_there(place, ".pending.3"));
+    assert_false(is_there(place, ".pending.4"));
+    assert_int_equal(count_entries(place->root), 5); /* the first one by another name */
+    assert_int_equal(transfer(place, "a", "b", MOVE), 0);
+    assert_seen(place, "p: g g/empty= g/same=one " Q_ALONE "b=one ");
+}
+
+static void the_name_of_what_is_to_be_finished_first_is_nobodys(void **state)
+{
+    struct place *place = *state;
+    in_public(place);
+    publish_two(place);
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/.pending.transfer", place->root);
+    put_file(place, ".pending.transfer", ANNA, "x", 1);
+    CSHM_AUTO_FD int fd = open(path, O_RDONLY);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    lock_and_recover(place);
+    assert_false(is_there(place, ".pending.transfer"));
+    assert_int_equal(count_entries(place->root), 3);
+    cshm_close_fd(&fd);
+    lock_and_recover(place);
+    assert_nothing_left_over(place);
+    assert_int_equal(symlink("/etc/passwd", path), 0);
+    assert_int_equal(lchown(path, ANNA, ANNA), 0);
+    lock_and_recover(place);
+    assert_nothing_left_over(place);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -795,6 +1061,8 @@ int main(void)
         TEST(a_project_that_is_not_empty_is_not_replaced_by_a_group),
         TEST(two_change_places),
         TEST(errors_leave_all_as_it_was),
+        TEST(what_others_have_changed_is_looked_at_again),
+        TEST(who_checks_decides_by_what_is_there),
         TEST(a_link_outlives_the_first_name),
         TEST(the_first_name_outlives_a_link),
         TEST(every_name_of_it_says_that_it_is_linked),
@@ -811,6 +1079,8 @@ int main(void)
         TEST(a_project_that_was_made_is_given_up_by_its_owner_only),
         TEST(a_renamed_project_keeps_its_segments),
         TEST(renaming_takes_the_place_of_empty_projects_only),
+        TEST(only_what_was_loaded_is_renamed),
+        TEST(not_even_the_same_file_of_another_owner_is_renamed),
         TEST(a_stale_journal_does_not_pass_for_the_renamed_projects),
         TEST(modes_are_the_manifests_and_the_journals),
         TEST(a_project_is_given_with_its_segments),
@@ -818,12 +1088,16 @@ int main(void)
         TEST(what_is_moved_gets_the_owner_of_where_it_is),
         TEST(nothing_goes_of_which_a_name_would_stay_with_its_owner),
         TEST(what_is_not_the_owners_does_not_become_roots),
+        TEST(a_mover_gives_away_only_what_is_his),
         TEST(another_user_moves_nothing),
         TEST(a_forged_intent_changes_nobodys_project),
         TEST(even_its_owner_loses_no_array_by_it),
         TEST(a_forged_intent_gives_nothing_away),
         TEST(nonsense_in_a_pending_file_is_passed_over),
         TEST(a_name_taken_by_a_stranger_hinders_nobody),
+        TEST(what_was_given_for_nothing_is_taken_back_even_late),
+        TEST(what_is_too_large_is_left_to_its_owner),
+        TEST(the_name_of_what_is_to_be_finished_first_is_nobodys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

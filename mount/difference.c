@@ -309,11 +309,11 @@ static bool is_put_alike(const struct picture *picture, const struct cshm_operat
     if (!before || !after || strcmp(before, after) != 0)
         return false;
     /* Its description may have been too long for the segment, or is now. */
-    struct entries old = {0};
-    struct entries new = {0};
-    entries_of(picture, node, &old);
-    entries_of(picture, operation->node, &new);
-    return old.data == new.data && old.sidecar == new.sidecar;
+    struct entries had = {0};
+    struct entries has = {0};
+    entries_of(picture, node, &had);
+    entries_of(picture, operation->node, &has);
+    return had.data == has.data && had.sidecar == has.sidecar;
 }
 
 /*

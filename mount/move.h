@@ -36,7 +36,7 @@ struct move {
     struct cshm_pending making; /* that this is so, for whoever comes after a kill */
     struct entries looks;       /* of an array that is moved */
     char new_key[CSHM_FSNAME_MAX + 1];
-    bool haunted; /* its sidecar went along; */
+    bool haunted;            /* its sidecar went along; */
     struct ghost_body ghost; /* without a text */
 };
 
@@ -51,7 +51,8 @@ int move_check_owners(const struct move *move);
 
 /*
  * What an array is that replaces another one: bytes nobody has declared take over what is said
- * there, and so does a new name of an array whose sidecar was there before it. In `*scratch`; NULL where it stays what it is. 0 or negative errno.
+ * there, and so does a new name of an array whose sidecar was there before it. In `*scratch`; NULL
+ * where it stays what it is. 0 or negative errno.
  */
 int move_take_over(const struct move *move, struct cshm_tree *scratch, struct cshm_node **as);
 

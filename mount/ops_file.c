@@ -86,8 +86,8 @@ static int check_asker(fuse_req_t request, const struct inode *inode, const stru
     const struct right now = right_to(sight->picture, sight->node);
     bool reads = (file->flags & O_ACCMODE) != O_WRONLY;
     bool writes = (file->flags & O_ACCMODE) != O_RDONLY || file->flags & O_TRUNC;
-    bool may = (!reads || right_allows(request, &now, 04)) &&
-               (!writes || right_allows(request, &now, 02));
+    bool may =
+        (!reads || right_allows(request, &now, 04)) && (!writes || right_allows(request, &now, 02));
     return may ? 0 : -EACCES;
 }
 

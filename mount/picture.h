@@ -9,13 +9,13 @@
  * Lock order, outermost first: a manuscript's judgement, picture.loading, picture.lock, the
  * registry's lock file (store.h); under any of these one of: the folder's (and in that the table of
  * pictures'), a backing lock (backing.c), the inode table's (and in that the table of pictures'),
- * the herald's, that of manuscripts, remarks or pristine arrays (and in the manuscripts' that of
- * handles). Ghosts' lock is before the inode table's, and taken under none of the first three. Of
- * one kind nobody has two, but for what moves between two projects: then both pictures' `loading` in
- * the order of the projects' names, and after that both locks in the same order
- * (pictures_write_both). Under no lock is the kernel notified (herald.h) or a request answered. (The
- * length of an array that a judgement has made longer is told under that judgement alone.) A reader
- * waits for a writer, and a writer of ours may wait five seconds for the registry's lock.
+ * the herald's, that of manuscripts, remarks, pristine arrays or links (and in the manuscripts'
+ * that of handles). Ghosts' lock is before the inode table's, and taken under none of the first
+ * three. Of one kind nobody has two, but for what moves between two projects: then both pictures'
+ * `loading` in the order of the projects' names, and after that both locks in the same order
+ * (pictures_write_both). Under no lock is the kernel notified (herald.h) or a request answered.
+ * (The length of an array that a judgement has made longer is told under that judgement alone.) A
+ * reader waits for a writer, and a writer of ours may wait five seconds for the registry's lock.
  */
 #ifndef MOUNT_PICTURE_H
 #define MOUNT_PICTURE_H
@@ -47,8 +47,8 @@ struct picture {
     bool closed;             /* a manifest that this user may not read: shown empty, not changed */
     struct cshm_project project;
     struct census census;
-    bool counting;               /* an operation that the census has not seen the end of */
-    const struct cshm_node *own; /* what a request of ours is changing this moment ... */
+    bool counting;                        /* an operation that the census has not seen the end of */
+    const struct cshm_node *own;          /* what a request of ours is changing this moment ... */
     const struct cshm_commit *own_commit; /* ... or its operations ... */
     bool own_transfer;                    /* ... or it comes from another project or goes there */
     /* Another number, of all pictures' the latest: node pointers of before are void. */
@@ -64,8 +64,8 @@ struct picture {
 /*
  * Who is told of changes. `replaced`: under `loading` only, after the swap; either may be NULL.
  * `changing`: before an operation is applied, with the picture locked for a change; `own`: by a
- * request here. `unfolded`: likewise, its journal has something that the manifest has not. `linked`:
- * a segment that several projects name has more names or fewer; under any of those locks.
+ * request here. `unfolded`: likewise, its journal has something that the manifest has not.
+ * `linked`: a segment that several projects name has more names or fewer; under any of those locks.
  */
 struct pictures_observer {
     void *context;
@@ -137,7 +137,8 @@ void picture_write_end(struct picture *picture); /* after picture_write() */
 int picture_change(struct picture *picture, enum cshm_change_kind kind,
                    const struct cshm_node *node, struct cshm_error *error);
 
-/* The same for operations of any kind (cshm_project_commit). Nodes found before keep their memory. */
+/* The same for operations of any kind (cshm_project_commit). Nodes found before keep their memory.
+ */
 int picture_commit(struct picture *picture, const struct cshm_commit *commit,
                    struct cshm_error *error);
 
@@ -148,8 +149,8 @@ int picture_commit(struct picture *picture, const struct cshm_commit *commit,
 int picture_remove_project(struct picture *picture, struct cshm_error *error);
 
 /*
- * Two pictures, or one twice, up to date and locked for a change. `may_lack`: the second need not be
- * shown. As picture_write().
+ * Two pictures, or one twice, up to date and locked for a change. `may_lack`: the second need not
+ * be shown. As picture_write().
  */
 int pictures_write_both(struct picture *first, struct picture *second, bool may_lack);
 void pictures_write_both_end(struct picture *first, struct picture *second);

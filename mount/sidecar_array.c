@@ -254,7 +254,8 @@ static int resize(struct judgement *j, struct cshm_node *node, const struct pres
     if (present->length == 0)
         return grow(j, node, present);
     if (j->node->described->linked)
-        return cshm_fail(&j->told, -EINVAL, "arrays of other projects share its data: resize it first");
+        return cshm_fail(&j->told, -EINVAL,
+                         "arrays of other projects share its data: resize it first");
     if (pristine_holds(&j->change->daemon->pristine, segment, &present->segment))
         return replace(j, node, present);
     return cshm_fail(

@@ -244,8 +244,7 @@ static int resize_locked(struct change *change, void *context)
         return grow_locked(change, sizing, &st, leaves_have_filler(node, &st));
     if (sizing->size < length && !sizing->grow_only)
         return shrink_locked(change, sizing);
-    return follow(change, sizing, length,
-                         is_held(sizing) && !leaves_have_filler(node, &st));
+    return follow(change, sizing, length, is_held(sizing) && !leaves_have_filler(node, &st));
 }
 
 /* Of a file without a name there is nothing to be written down. */

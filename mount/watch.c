@@ -101,12 +101,8 @@ static int begin(struct watch *watch)
 
 void watch_init(struct watch *watch, struct daemon *daemon)
 {
-    *watch = (struct watch){.daemon = daemon,
-                            .fd = -1,
-                            .end = {-1, -1},
-                            .registry = -1,
-                            .parent = -1,
-                            .call = -1};
+    *watch = (struct watch){
+        .daemon = daemon, .fd = -1, .end = {-1, -1}, .registry = -1, .parent = -1, .call = -1};
     int result = begin(watch);
     if (result < 0) {
         log_line(LOG_WARNING, "changes by others cannot be watched (inotify: %s): %s",

@@ -24,8 +24,8 @@ struct watch {
     _Atomic bool on;
     bool running;
     pthread_t thread;
-    int call;           /* an eventfd; -1: none */
-    _Atomic bool wide;  /* every project is of interest, also one that nobody has looked at */
+    int call;                /* an eventfd; -1: none */
+    _Atomic bool wide;       /* every project is of interest, also one that nobody has looked at */
     struct waiting *waiting; /* projects to look at again; the thread's own */
 };
 

@@ -25,9 +25,9 @@ static void read_segment(struct place *place, const struct cshm_project *project
 {
     struct cshm_node *node = cshm_node_child(&project->tree->root, cshm_text(key));
     int fd;
-    assert_int_equal(cshm_segment_open(place->store, node->described->segment, project->uid,
-                                       O_RDONLY, 0, &fd),
-                     0);
+    assert_int_equal(
+        cshm_segment_open(place->store, node->described->segment, project->uid, O_RDONLY, 0, &fd),
+        0);
     ssize_t got = read(fd, out, 63);
     assert_true(got >= 0);
     out[got] = '\0';
@@ -329,13 +329,13 @@ static void hostile_manifests_reach_nothing_outside(void **state)
     assert_int_equal(symlink("victim", target), 0);
     struct cshm_project project;
     assert_int_equal(cshm_project_load(place->store, "p", &project, NULL), 0);
-    cshm_for_each_child(node, &project.tree->root) {
+    cshm_for_each_child (node, &project.tree->root) {
         assert_int_equal(cshm_project_inspect(place->store, &project, node, NULL, NULL),
                          CSHM_ARRAY_BROKEN);
     }
     int fd;
-    assert_int_equal(
-        cshm_segment_open(place->store, "cute-shm.p.CCCCCCCCCC", 0, O_RDWR, 0, &fd), -ESTALE);
+    assert_int_equal(cshm_segment_open(place->store, "cute-shm.p.CCCCCCCCCC", 0, O_RDWR, 0, &fd),
+                     -ESTALE);
     cshm_project_finish(&project);
     assert_int_equal(cshm_project_remove(place->store, "p", NULL), 0);
     assert_int_equal(count_entries(place->shm), 2); /* neither the victim nor the link */
@@ -369,10 +369,10 @@ static int change(struct place *place, struct cshm_project *project, enum cshm_c
                   const char *first, const char *second)
 {
     struct cshm_text path[2] = {cshm_text(first ? first : ""), cshm_text(second ? second : "")};
-    struct cshm_change one = {.kind = kind, .path = path,
-                              .depth = (size_t)(first != NULL) + (second != NULL)};
-    int result = project->tree ? cshm_project_change(place->store, "p", project, &one, NULL)
-                               : -ESTALE;
+    struct cshm_change one = {
+        .kind = kind, .path = path, .depth = (size_t)(first != NULL) + (second != NULL)};
+    int result =
+        project->tree ? cshm_project_change(place->store, "p", project, &one, NULL) : -ESTALE;
     if (result != -ESTALE)
         return result;
     cshm_project_finish(project);

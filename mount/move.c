@@ -275,18 +275,19 @@ static int make_target(struct move *move)
     result = cshm_project_begin(move->daemon->store, move->to.name, uid, gid, mode, &move->making,
                                 &error);
     move->made = result == 0;
+    move->made_for = uid;
     if (result < 0 && result != -EEXIST && error.text[0])
         log_line(LOG_ERR, "project %s: %s", move->to.name, error.text);
     return result == -EEXIST ? 0 : result;
 }
 
-/* If nothing has come into it meanwhile. */
+/* If nothing has come into it meanwhile, and its owner has not left the name to somebody else. */
 static void unmake_target(const struct move *move)
 {
     struct picture *picture = picture_get(&move->daemon->pictures, move->to.name);
     struct cshm_error error = {0};
     if (picture && picture_write(picture) == 0) {
-        if (!picture->project.damaged)
+        if (!picture->project.damaged && picture->project.uid == move->made_for)
             (void)picture_remove_project(picture, &error);
         picture_write_end(picture);
     }

@@ -33,6 +33,7 @@ struct move {
     unsigned flags; /* RENAME_NOREPLACE, RENAME_EXCHANGE */
     bool link;
     bool made;                  /* the target is a project that was made for this; */
+    uid_t made_for;             /* whose it is; */
     struct cshm_pending making; /* that this is so, for whoever comes after a kill */
     struct entries looks;       /* of an array that is moved */
     char new_key[CSHM_FSNAME_MAX + 1];

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Sidecars are written like files: by shells, editors, languages and tools, and what is bad changes nothing."""
 
+import concurrent.futures
 import ctypes
 import errno
 import os
@@ -120,6 +121,22 @@ def test_a_bad_text_renamed_onto_it_leaves_both(raw):
     assert refusal(lambda: os.replace(temporary, raw / "a.meta")) == "EINVAL"
     assert temporary.read_text() == "nonsense"
     assert (raw / "a.meta").read_bytes() == before
+
+
+def test_many_who_open_and_close_it_at_once_leave_it_as_it_is(p, place):
+    """Each open is counted once, whoever else comes and goes (also under a sanitizer)."""
+    before = read(p / "a.meta")
+
+    def open_and_close():
+        for _ in range(400):
+            os.close(os.open(p / "a.meta", os.O_WRONLY))
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for task in [pool.submit(open_and_close) for _ in range(4)]:
+            task.result()
+    assert read(p / "a.meta") == before
+    (p / "a.meta").write_text("[attrs]\nafter = 1\n")
+    wait_until(lambda: read(p / "a.meta").get("attrs") == {"after": 1}, "the last text")
 
 
 def test_two_descriptors_write_one_text(p):

@@ -301,6 +301,13 @@ def test_a_size_that_cannot_be_had_is_enospc_and_changes_nothing(p, place, is_un
     assert os.statvfs(place.shm).f_bfree == free
 
 
+@pytest.mark.shm_size(64)
+def test_what_is_there_needs_no_room_to_be_allocated(p, place):
+    (p / "x").write_bytes(bytes(40 * MEBIBYTE))
+    tools.silent("fallocate", "-l", str(40 * MEBIBYTE), p / "x")
+    assert (p / "x").stat().st_size == 40 * MEBIBYTE
+
+
 @pytest.mark.shm_size(16)
 def test_creating_in_a_full_memory_is_enospc_and_changes_nothing(p, place, is_unchanged):
     fill(place)

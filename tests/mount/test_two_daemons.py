@@ -108,3 +108,38 @@ def test_many_who_open_and_append_through_both_lose_and_find_nothing(both, place
     assert [process.communicate(timeout=100)[1] for process in running] == [""] * 4
     for number in range(count):
         assert [(top / f"e{number}").read_bytes() for top in both] == [b"1111"] * 2, number
+
+
+CREATE = """
+import os, sys
+made = []
+for number in range(int(sys.argv[2])):
+    try:
+        fd = os.open(os.path.join(sys.argv[1], f"n{number}"), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    except FileExistsError:
+        continue
+    os.write(fd, sys.argv[3].encode())
+    os.close(fd)
+    made.append(number)
+print(*made)
+"""
+
+
+def test_a_name_that_both_create_is_made_by_one(both, place):
+    """In a project whose changes go to a journal, which each daemon follows before it writes there."""
+    count = 150
+    segment = place.manifest("p").at("full")["shm_name"]
+    leaf = f'shm_name = "{segment}"\nshm_private_name = "/{segment}"\nshape = [8]\ndtype = "uint8"\nattrs = {{}}\n'
+    text = place.manifest_path("p").read_text() + "".join(f"[more.x{number:04d}]\n{leaf}" for number in range(1000))
+    place.manifest_path("p").write_text(text)
+    wait_until(lambda: all((top / "more/x0999").exists() for top in both), "the large project")
+    running = [
+        subprocess.Popen([sys.executable, "-c", CREATE, top, str(count), who], stdout=subprocess.PIPE, text=True)
+        for top, who in zip(both, "ab")
+    ]
+    made = [{int(number) for number in process.communicate(timeout=100)[0].split()} for process in running]
+    assert made[0] | made[1] == set(range(count))
+    assert not made[0] & made[1]
+    for number in range(count):
+        content = b"a" if number in made[0] else b"b"
+        assert [(top / f"n{number}").read_bytes() for top in both] == [content] * 2, number

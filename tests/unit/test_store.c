@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "format/toml.h"
 #include "store/pending.h"
 #include "store/project.h"
 #include "store/registry.h"
@@ -32,6 +33,18 @@ static void read_segment(struct place *place, const struct cshm_project *project
     assert_true(got >= 0);
     out[got] = '\0';
     close(fd);
+}
+
+static void a_manifest_that_could_not_be_read_again_is_not_written(void **state)
+{
+    struct place *place = *state;
+    CSHM_AUTO_BUFFER struct cshm_buffer text = CSHM_BUFFER_INIT;
+    text.length = text.capacity = CSHM_TOML_SIZE_MAX + 1;
+    text.bytes = calloc(1, text.capacity);
+    assert_non_null(text.bytes);
+    assert_int_equal(
+        cshm_registry_replace(place->store, "p", &text, geteuid(), getegid(), 0600, NULL), -EFBIG);
+    assert_int_equal(count_entries(place->root), 0);
 }
 
 static void what_was_dropped_from_a_draft_leaves_nothing(void **state)
@@ -601,6 +614,7 @@ static void what_does_not_fit_is_refused_with_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_manifest_that_could_not_be_read_again_is_not_written),
         TEST(what_was_dropped_from_a_draft_leaves_nothing),
         TEST(a_published_project_reads_back),
         TEST(a_project_is_not_replaced_without_being_asked),

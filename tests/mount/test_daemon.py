@@ -493,6 +493,29 @@ def test_a_service_manager_is_told_once_it_serves(unstarted, place, sample, abst
         unstarted.stop()
 
 
+SYSLOG = pathlib.Path("/dev/log")
+
+
+def test_in_the_background_it_logs_to_syslog(unstarted, place, sample):
+    if not users.is_root() or os.path.lexists(SYSLOG):
+        pytest.skip("needs to be the machine's log")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        log.bind(os.fspath(SYSLOG))
+        try:
+            SYSLOG.chmod(0o666)
+            log.settimeout(20 * patience())
+            started(unstarted, unstarted.command(foreground=False))
+            with pytest.raises(OSError):
+                (unstarted / "p/a.meta").write_text("[array]\nshpae = [3]\n")
+            said = ""
+            while "shpae" not in said:  # others may log, too
+                said = log.recv(65536).decode(errors="replace")
+            assert "cuteshmfs" in said and "line 2" in said
+        finally:
+            SYSLOG.unlink()
+    end_daemon(unstarted)
+
+
 def test_it_is_a_mount_of_its_own_type(mount):
     assert mounting.type_of(mount.path) == "fuse.cuteshmfs"
 

@@ -395,6 +395,20 @@ def test_the_first_byte_written_into_an_empty_array_is_its_own(empty, place):
         eventually_said(place, "p", ("e",), shape=[0])
 
 
+def test_writing_into_an_empty_array_asks_nobody(raw_files, unstarted, sample):
+    """Not for each write: it is the segment itself that is written."""
+    unstarted.start("-d")
+    empty = unstarted / "p/e"
+    empty.touch()
+    with open(empty, "r+b", buffering=0) as file:
+        for _ in range(50):
+            file.write(b"12345678")
+    assert empty.read_bytes() == b"12345678" * 50
+    assert "opcode: WRITE " not in unstarted.text()
+    assert "opcode: OPEN " in unstarted.text()
+    unstarted.stop()
+
+
 def test_a_reader_beside_a_writer_of_an_empty_array_sees_what_is_written(empty):
     before = os.open(empty, os.O_RDONLY)  # nobody writes: beside the segment
     writer = os.open(empty, os.O_RDWR)

@@ -407,6 +407,38 @@ def test_the_program_before_the_source_can_be_mounted_as_type_fuse(unstarted, pl
     assert not mounting.is_mounted(unstarted.path)
 
 
+@pytest.fixture
+def installed(unstarted, place, sample):
+    """Type and options for mount(8), which has a PATH of its own: the program by its whole name, were it in /usr/bin
+    the type would be fuse.cuteshmfs."""
+    if not unstarted.access.as_root:
+        pytest.skip("only root may call mount")
+    if not shutil.which("mount.fuse") and not shutil.which("mount.fuse3"):
+        lacking("no mount.fuse")
+    return f"fuse.{programs.directory() / 'cuteshmfs'}", f"root={place.registry},shm_dir={place.shm},access={unstarted.access.mode}"
+
+
+def is_served_until_umount(mount, place, command):
+    started(mount, command)
+    assert (mount / "p/a").read_bytes() == np.arange(12).tobytes()
+    assert mounting.type_of(mount.path) == "fuse.cuteshmfs"
+    done = programs.run(["umount", mount.path], place.environment)
+    assert done.status == 0, done
+    wait_until(lambda: daemons_of(mount) == [], "the end of the daemon")
+    assert not mounting.is_mounted(mount.path)
+
+
+def test_it_can_be_mounted_by_its_type(unstarted, place, installed):
+    kind, options = installed
+    is_served_until_umount(unstarted, place, ["mount", "-t", kind, "cuteshm", unstarted.path, "-o", options])
+
+
+def test_a_line_of_fstab_mounts_it(unstarted, place, installed):
+    kind, options = installed
+    (place.base / "fstab").write_text(f"cuteshm {unstarted.path} {kind} {options},nofail 0 0\n")
+    is_served_until_umount(unstarted, place, ["mount", "-T", place.base / "fstab", unstarted.path])
+
+
 def serves(mount):
     """Reads, maps and makes."""
     assert (mount / "p/a").read_bytes() == np.arange(12).tobytes()
@@ -459,6 +491,29 @@ def test_a_service_manager_is_told_once_it_serves(unstarted, place, sample, abst
         assert os.path.lexists(unstarted / "p/a")
         assert serves(unstarted)
         unstarted.stop()
+
+
+SYSLOG = pathlib.Path("/dev/log")
+
+
+def test_in_the_background_it_logs_to_syslog(unstarted, place, sample):
+    if not users.is_root() or os.path.lexists(SYSLOG):
+        pytest.skip("needs to be the machine's log")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        log.bind(os.fspath(SYSLOG))
+        try:
+            SYSLOG.chmod(0o666)
+            log.settimeout(20 * patience())
+            started(unstarted, unstarted.command(foreground=False))
+            with pytest.raises(OSError):
+                (unstarted / "p/a.meta").write_text("[array]\nshpae = [3]\n")
+            said = ""
+            while "shpae" not in said:  # others may log, too
+                said = log.recv(65536).decode(errors="replace")
+            assert "cuteshmfs" in said and "line 2" in said
+        finally:
+            SYSLOG.unlink()
+    end_daemon(unstarted)
 
 
 def test_it_is_a_mount_of_its_own_type(mount):

@@ -196,6 +196,18 @@ def test_chown_of_a_project_takes_all_along(mount, place, sample):
     assert error_of(users.other_stranger.run, lambda: os.chmod(mount / "p", 0o777)) == "EPERM"
 
 
+def test_chgrp_of_a_project_takes_all_along(mount, place, sample):
+    if not mount.access.as_root:
+        pytest.skip("a user may give only to groups that he is in")
+    owner = os.stat(mount / "p").st_uid
+    os.chown(mount / "p", -1, users.STRANGER)
+    for name in ("p", "p/b", "p/a.meta", "p/b/b1.meta", *([] if mount.symlinks else ["p/a", "p/b/b1"])):
+        mount.eventually(lambda n=name: os.lstat(mount / n).st_gid == users.STRANGER, name)
+        assert os.lstat(mount / name).st_uid == owner
+    made = [place.manifest_path("p"), *(place.shm / name for name in place.segments())]
+    assert {(os.stat(path).st_uid, os.stat(path).st_gid) for path in made} == {(owner, users.STRANGER)}
+
+
 @pytest.mark.parametrize("name", ["p/b", "p/a.meta", "p/b/.meta"])
 def test_chmod_chown_and_utimens_of_groups_and_sidecars_succeed_without_effect(mount, sample, name):
     before = os.stat(mount / name)

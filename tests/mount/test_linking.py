@@ -62,6 +62,15 @@ def test_a_link_is_another_name_of_the_same_segment(mount, place, projects, targ
 
 
 @pytest.mark.parametrize("target", ["p/second", "q/second"])
+def test_only_the_sidecar_of_the_first_name_has_the_next_number(mount, place, projects, target):
+    """rm sorts by number, and an array has one sidecar after it; those of other names have the top bit."""
+    link(mount / "p/x", mount / target)
+    numbers = [os.lstat(mount / f"{name}.meta").st_ino for name in ("p/x", target)]
+    assert numbers[0] == os.lstat(mount / "p/x").st_ino + 1
+    assert numbers[1] >> 63 == 1
+
+
+@pytest.mark.parametrize("target", ["p/second", "q/second"])
 @pytest.mark.parametrize("first", [True, False])
 def test_memory_goes_with_the_last_name(mount, place, projects, target, first):
     segment = place.segment("p", "x")

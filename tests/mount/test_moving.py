@@ -340,6 +340,17 @@ def test_inode_numbers_and_open_files_go_along(mount, projects, source, target):
     assert (mount / (target + inner)).read_bytes() == content
 
 
+@pytest.mark.parametrize("source,target", [("p/x", "p/new"), ("p/x", "q/y"), ("p/g", "q/h"), ("p", "r"), ("p/g", "r")])
+def test_what_moves_keeps_the_name_of_its_segment(mount, place, projects, source, target):
+    inner = {"p/x": [], "p/g": ["z"], "p": ["x"]}[source]
+    before = place.segment(*source.split("/"), *inner)
+    times = before.stat().st_mtime_ns
+    os.rename(mount / source, mount / target)
+    mount.stop()
+    assert place.segment(*target.split("/"), *inner) == before
+    assert before.stat().st_mtime_ns == times
+
+
 @pytest.mark.parametrize("source,target", [("p/g", "p/h"), ("p/g", "q/h"), ("p", "r"), ("p", "q/h"), ("p/g", "r")])
 def test_who_is_in_a_directory_moves_along(mount, place, projects, source, target):
     """A relative path and getcwd go on, also after another directory has the old name."""

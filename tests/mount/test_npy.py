@@ -146,6 +146,26 @@ def test_another_users_array_is_refused(mount, place, project):
         users.stranger.run(lambda: (project / "a.npy").write_bytes(saved(np.zeros(3))))
 
 
+def test_what_was_read_is_kept_by_the_kernel(unstarted, place):
+    def reads():
+        return unstarted.text().count("opcode: READ ")
+
+    def make():
+        place.publish("p", {"a": np.arange(1000)})
+        os.utime(place.segment("p", "a"), (1, 1))  # what was changed a moment ago may be changed again
+        unstarted.start("-d")
+
+    place.identity.run(make) if place.identity else make()
+    path = unstarted / "p/a.npy"
+    assert same(np.load(path), np.arange(1000))
+    before = reads()
+    assert before > 0
+    for _ in range(3):
+        assert same(np.load(path), np.arange(1000))
+    assert reads() == before
+    unstarted.stop()
+
+
 def test_a_write_into_the_array_is_seen_by_the_next_read(mount, place, project):
     path = project / "a.npy"
     first = np.load(path)
@@ -244,7 +264,11 @@ int main(int argc, char **argv)
 def test_it_cannot_be_removed_or_renamed(project):
     with pytest.raises(PermissionError):
         os.unlink(project / "a.npy")
-    assert (project / "a.npy").exists()
+    for target in ("b", "b.npy", "g/b.npy", "a.meta"):
+        with pytest.raises(PermissionError):
+            os.rename(project / "a.npy", project / target)
+    assert same(np.load(project / "a.npy"), np.arange(12.0).reshape(3, 4))
+    assert not os.path.lexists(project / "b")
 
 
 def test_what_has_no_data_has_no_view(mount, place):

@@ -118,6 +118,17 @@ def test_a_segment_removed_by_hand_is_an_array_missing(mount, place, sample):
     assert (mount / "p/one").exists()
 
 
+def test_what_a_dead_writer_wrote_down_goes_but_what_a_manifest_names(mount, place, sample):
+    """A running daemon sees the list closed, and nobody else need come."""
+    left, named = place.new_segment("gone", b"left by a dead loader"), place.segment("p", "a")
+    pending = place.registry / ".pending.12345"
+    place.write_file(pending, f"{left}\n{named.name}\n".encode())
+    mount.eventually(lambda: not (place.shm / left).exists(), "the end of what was left")
+    mount.eventually(lambda: not pending.exists(), "the end of the list")
+    assert (mount / "p/a").read_bytes() == np.arange(12).tobytes()
+    assert named.exists()
+
+
 def test_two_mounts_of_one_registry_agree(mount, place, sample, access):
     second_place = mounting.Place(access.identity)
     second = mounting.Mount(second_place, access)

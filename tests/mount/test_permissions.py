@@ -272,6 +272,13 @@ def test_files_in_the_registry_are_obeyed_as_far_as_their_owner_may(hostile, pla
     (place.registry / name).unlink(missing_ok=True)
 
 
+def test_a_dead_writers_list_of_roots_may_name_anybodys_memory(shared, place):
+    left = [place.new_segment("gone", b"of a dead writer") for _ in range(2)]
+    os.chown(place.shm / left[0], users.STRANGER, users.STRANGER)
+    place.write_file(place.registry / ".pending.12345", "".join(f"{name}\n" for name in left).encode())
+    shared.eventually(lambda: not place.segments() & set(left), "the end of what was left")
+
+
 @pytest.mark.parametrize("name", ("cute-shm.fake.toml", ".journal.mine", ".pending.fake"))
 def test_a_symbolic_link_in_the_registry_is_followed_by_nobody(hostile, place, name):
     target = place.manifest_path("hers")

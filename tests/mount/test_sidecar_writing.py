@@ -618,6 +618,17 @@ def test_no_room(mount, p, place):
     eventually(lambda: not (p / "x.meta").exists())
 
 
+def test_no_room_for_another_size(p, place):
+    (p / "x.meta").write_text('[array]\ndtype = "int32"\nshape = [10]\n')
+    before = (p / "x.meta").read_text(), place.segment("p", "x"), place.segments()
+    text = '[array]\ndtype = "float64"\nshape = [1000000, 1000000]\n'
+    assert refusal(lambda: (p / "x.meta").write_text(text)) == "ENOSPC"
+    assert read(p / "x.meta")["array"]["shape"] == [10]
+    assert (p / "x.meta").read_text().startswith(before[0])
+    assert (place.segment("p", "x"), place.segments()) == before[1:]
+    assert (p / "x").read_bytes() == bytes(40)
+
+
 # --- removing and renaming --------------------------------------------------------------------------------------------
 
 

@@ -142,6 +142,7 @@ def test_a_scalar_whose_file_is_too_short_is_broken_but_keeps_it(p, place):
     assert (p / "one").stat().st_size == 5
     assert sidecar(p / "one")["state"] == "broken"
     assert "one" in os.listdir(p)
+    assert not (p / "one.npy").exists()
     os.truncate(p / "one", 0)
     assert ((p / "one").read_bytes(), sidecar(p / "one")["state"]) == (b"", "broken")
     (p / "one").write_bytes(np.float64(1.5).tobytes())

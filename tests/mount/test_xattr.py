@@ -242,3 +242,20 @@ def test_without_the_option_there_are_none(unstarted, place):
         with pytest.raises(OSError) as raised:
             action()
         assert raised.value.errno == errno.EOPNOTSUPP
+
+
+def test_without_the_option_the_kernel_asks_once(unstarted, place):
+    """And then answers by itself: `ls -l` of very many arrays does not come here for each."""
+    names = [f"x{number}" for number in range(30)]
+
+    def make():
+        place.publish("p", {name: np.arange(3) for name in names})
+        unstarted.start("-d")
+
+    place.identity.run(make) if place.identity else make()
+    for name in names:
+        for what in ("user.x", "security.capability"):
+            with pytest.raises(OSError):
+                os.getxattr(unstarted / f"p/{name}.meta", what)
+    assert unstarted.text().count("opcode: GETXATTR ") == 1
+    unstarted.stop()

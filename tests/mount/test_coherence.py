@@ -6,7 +6,6 @@ import pathlib
 import pwd
 import re
 import shutil
-import time
 
 import h5py
 import numpy as np
@@ -198,31 +197,6 @@ def test_a_change_of_one_array_leaves_the_others_believed(talkative, place):
 
 
 # --- what others do ---------------------------------------------------------------------------------------------------
-
-
-def seconds_until(check):
-    start = time.monotonic()
-    while not check():
-        assert time.monotonic() - start < 10
-    return time.monotonic() - start
-
-
-def test_changes_are_seen_within_a_tenth_of_a_second(mount, place, sample):
-    """Others may use the machine: so the best of some tries counts. What is usual is measured by the benchmarks."""
-    took = {"made": [], "replaced": [], "removed": []}
-    for number in range(8):
-        name = f"q{number}"
-        assert not (mount / name).exists()
-        tree = place.lay_out(name, {"x": np.arange(3)})
-        place.write_manifest(name, toml_text.document(tree))
-        took["made"].append(seconds_until((mount / name / "x").exists))
-        (place.shm / "new").write_bytes(bytes(40))
-        (place.shm / "new").rename(place.shm / tree["x"]["shm_name"])
-        took["replaced"].append(seconds_until(lambda n=name: os.stat(mount / n / "x").st_size == 40))
-        place.manifest_path(name).unlink()
-        took["removed"].append(seconds_until(lambda n=name: not (mount / n).exists()))
-        (place.shm / tree["x"]["shm_name"]).unlink()
-    assert {what: min(times) for what, times in took.items() if min(times) > 0.1} == {}
 
 
 def sees(mount, attribute, path, wanted):

@@ -497,8 +497,8 @@ SYSLOG = pathlib.Path("/dev/log")
 
 
 def test_in_the_background_it_logs_to_syslog(unstarted, place, sample):
-    if not users.is_root() or os.path.lexists(SYSLOG):
-        pytest.skip("needs to be the machine's log")
+    if not users.is_root() or os.path.lexists(SYSLOG) or not os.environ.get("CI"):
+        pytest.skip("makes itself the machine's log: where that has none, and nobody else is there")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
         log.bind(os.fspath(SYSLOG))
         try:

@@ -5,7 +5,7 @@ target_compile_definitions(cuteshm_options INTERFACE _GNU_SOURCE _FILE_OFFSET_BI
                            CUTESHM_VERSION="${PROJECT_VERSION}")
 target_compile_options(cuteshm_options INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wformat=2 -Wundef
-  $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes -Wmissing-prototypes>
+  $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes -Wmissing-prototypes -Werror=implicit-function-declaration>
   -fvisibility=hidden -fno-strict-aliasing -fstack-protector-strong
   $<$<BOOL:${CUTESHM_WERROR}>:-Werror>)
 if(CUTESHM_SANITIZE)

@@ -45,7 +45,7 @@ static int missing_of(int fd, uint64_t offset, uint64_t bytes, uint64_t *missing
 
 int reserve_part(const struct cshm_store *store, int fd, uint64_t offset, uint64_t bytes)
 {
-    uint64_t missing;
+    uint64_t missing = 0;
     if (offset > INT64_MAX || bytes > INT64_MAX - offset)
         return -EFBIG;
     int result = missing_of(fd, offset, bytes, &missing);

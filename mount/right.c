@@ -2,7 +2,7 @@
 #include "right.h"
 
 #include "entries.h"
-#include "sidecar_judge.h"
+#include "sidecar_place.h"
 
 struct right right_to(const struct picture *picture, const struct cshm_node *node)
 {

@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "format/sidecar.h"
 #include "manuscript.h"
+#include "sidecar_place.h"
 #include "view.h"
 
 /*

@@ -18,6 +18,14 @@ def pytest_sessionstart():
         )
 
 
+LONG_FILES = ("stress/", "corpus/", "interop/test_journal", "mount/test_kill", "mount/test_users", "mount/test_round_trip")
+
+
+def pytest_collection_modifyitems(items):
+    """Long files first: where several processes share the tests, the last ones are not to wait for one of them."""
+    items.sort(key=lambda item: not any(part in item.nodeid for part in LONG_FILES))
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """Lets fixtures know whether the test itself passed: only then is it held to leave nothing behind."""

@@ -31,6 +31,18 @@ def _into(bench, project, file):
     return bench.place.load(project.name, file, "--into", group)
 
 
+def _anew(bench, project):
+    """One change of each kind for every sample: a small project has not enough arrays for all rows."""
+    bench.place.load(project.name, bench.inputs.tiny(SMALL), "-o")
+    project.numbers = itertools.count()
+    while True:  # until it is the new one that is shown: its last array was not removed by any row
+        try:
+            os.stat(project.path / "a000000")
+            return
+        except FileNotFoundError:
+            continue
+
+
 def _rename(array):
     os.rename(array, f"{array}-renamed")
 
@@ -98,6 +110,7 @@ def changes(bench):
                 )
             for name, act in CHANGES.items():
                 if bench.wants(name):
+                    _anew(bench, small)
                     sides = {OURS: lambda a=act: _timed(a, big), other: lambda a=act: _timed(a, small)}
                     yield _change(bench, name, f"{name} in a project of {count:,}", sides)
     finally:

@@ -77,6 +77,12 @@ void ops_fallocate(fuse_req_t request, fuse_ino_t id, int mode, off_t offset, of
 void ops_lseek(fuse_req_t request, fuse_ino_t id, off_t offset, int whence,
                struct fuse_file_info *file);
 
+/*
+ * Who asks has opened or created what it was about: that it was told before that something of that
+ * name is stale does not count any more.
+ */
+void ops_could_open(fuse_req_t request);
+
 /* Opens it as ops_open() does; under no lock. -ENOENT and -ESTALE: it is no more. */
 int ops_open_inode(struct daemon *daemon, fuse_req_t request, struct inode *inode,
                    struct fuse_file_info *file);

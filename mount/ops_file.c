@@ -51,6 +51,11 @@ static bool tell_stale(pid_t pid, uint64_t name)
     return before;
 }
 
+void ops_could_open(fuse_req_t request)
+{
+    (void)tell_stale(fuse_req_ctx(request)->pid, 0);
+}
+
 static int gone(struct daemon *daemon, fuse_req_t request, struct inode *inode)
 {
     pid_t pid = fuse_req_ctx(request)->pid;
@@ -131,7 +136,7 @@ void ops_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *file)
     if (result == -ENOENT || result == -ESTALE)
         result = gone(daemon, request, inode);
     else
-        (void)tell_stale(fuse_req_ctx(request)->pid, 0);
+        ops_could_open(request);
     if (result < 0)
         ops_reply_result(request, result);
     else if (fuse_reply_open(request, file) < 0) /* nobody has it open: no RELEASE will come */

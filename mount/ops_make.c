@@ -31,6 +31,8 @@ void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t 
     struct daemon *daemon = ops_daemon(request);
     struct fuse_entry_param entry;
     int result = make_file(daemon, request, parent, name, mode, file, &entry);
+    if (result == 0)
+        ops_could_open(request);
     if (result < 0) {
         ops_reply_result(request, result);
     } else if (fuse_reply_create(request, &entry, file) < 0) { /* nobody heard of it */

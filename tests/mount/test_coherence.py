@@ -233,6 +233,18 @@ def test_a_segment_cut_short_and_made_whole_again(mount, place, sample):
     size_is_exact(mount, "p/a.meta")
 
 
+def test_what_is_created_again_after_each_replacement_is_created(raw_files, mount, place, sample):
+    """The kernel still knows the name when it is opened next, and is told so each time; none is the second of one open."""
+    manifest = place.manifest_path("p").read_text()
+    for number in range(30):
+        with open(mount / "p/new", "wb") as file:
+            file.write(b"%d" % number)
+        made = set(place.segments())
+        place.write_manifest("p", manifest)
+        for segment in made - place.manifest("p").segments():
+            (place.shm / segment).unlink(missing_ok=True)
+
+
 def test_an_array_that_its_sidecar_makes_fit_again_is_listed(mount, place, sample):
     os.truncate(place.segment("p", "a"), 16)
     mount.eventually(lambda: not os.path.lexists(mount / "p/a"), "the array leaving")

@@ -20,10 +20,9 @@ GOOD = '[array]\ndtype = "float64"\nshape = [1000, 3]\n'
 
 
 def read(path):
-    """Its document; the size that stat tells is exact."""
-    text = path.read_bytes()
-    assert path.stat().st_size == len(text)
-    return tomllib.loads(text.decode())
+    """Its document; the size that stat tells is exact (once a writer's close has come through)."""
+    wait_until(lambda: path.stat().st_size == len(path.read_bytes()), "its size")
+    return tomllib.loads(path.read_text())
 
 
 def refusal(act):

@@ -19,6 +19,7 @@
 #include "mountpoint.h"
 #include "options.h"
 #include "service.h"
+#include "sizing.h"
 
 /* --- The daemon's state -------------------------------------------------------------------------
  */
@@ -26,7 +27,10 @@
 static void see_replaced(void *context, struct picture *picture, const struct cshm_project *before,
                          const struct cshm_project *after)
 {
-    difference_replaced(context, picture, before, after);
+    struct daemon *daemon = context;
+    difference_replaced(daemon, picture, before, after);
+    if (!before && after && !daemon->read_only)
+        sizing_mend(daemon, after);
 }
 
 static void see_changing(void *context, struct picture *picture,

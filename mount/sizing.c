@@ -147,6 +147,28 @@ static int give_filler_back(struct change *change, struct sizing *sizing, const 
     return result;
 }
 
+static void mend(struct daemon *daemon, uid_t owner, const char *segment)
+{
+    struct stat st;
+    CSHM_AUTO_FD int fd = -1;
+    if (cshm_segment_inspect(daemon->store, segment, owner, 0, &st, NULL) != CSHM_SEGMENT_FINE ||
+        st.st_size != 0 ||
+        cshm_segment_open(daemon->store, segment, owner, O_RDWR, st.st_ino, &fd) < 0)
+        return;
+    /* Who is about to write into it has claimed it, and says so in the manifest next. */
+    if (claim_alone(fd) && fstat(fd, &st) == 0 && st.st_size == 0)
+        (void)set_length_quietly(fd, &st, 1);
+}
+
+void sizing_mend(struct daemon *daemon, const struct cshm_project *project)
+{
+    const struct cshm_node *root = &project->tree->root;
+    for (const struct cshm_node *node = root; node; node = cshm_node_walk(node, root))
+        if (cshm_node_segment(node) && cshm_node_is_empty_array(node) &&
+            !node->described->empty_rest)
+            mend(daemon, project->uid, node->described->segment);
+}
+
 static int follow_locked(struct change *change, void *context)
 {
     struct sizing *sizing = context;

@@ -11,7 +11,7 @@
  * there is never taken for it, whenever the daemon dies. It comes and goes with the segment claimed
  * (claim.h), so that other daemons' writers are not taken by surprise.
  *
- * None of these is called under a lock.
+ * None of these is called under a lock (sizing_mend() under a picture's `loading`).
  */
 #ifndef MOUNT_SIZING_H
 #define MOUNT_SIZING_H
@@ -28,6 +28,12 @@
  * negative errno.
  */
 int sizing_follow(struct daemon *daemon, fuse_req_t request, struct inode *inode, bool last);
+
+/*
+ * Gives empty arrays the byte back that a dead daemon has not come to give: when a project is read
+ * for the first time. O(nodes), and a look at each empty one.
+ */
+void sizing_mend(struct daemon *daemon, const struct cshm_project *project);
 
 /*
  * truncate(2), or ftruncate(2) of a file that may have lost its name. -ENOSPC: nothing was changed.

@@ -211,6 +211,17 @@ def test_creating_a_missing_array_makes_its_data_anew(p, place):
     assert np.array_equal(place.array("p", "a"), np.arange(8).reshape(2, 4))
 
 
+def test_the_byte_that_a_dead_daemon_kept_from_an_empty_array_comes_back(unstarted, place, sample):
+    """The peer cannot map a segment of no bytes."""
+    declare(place, "p", none=("float64", [0, 3], b"?"))
+    segment = place.segment("p", "none")
+    os.truncate(segment, 0)
+    mount = unstarted.start()
+    mount.eventually(lambda: os.path.lexists(mount / "p/none") and segment.stat().st_size == 1, "the byte")
+    if not mount.symlinks:
+        assert (mount / "p/none").read_bytes() == b""
+
+
 def test_creating_a_broken_array_makes_its_data_anew(raw_files, unstarted, place, sample):
     declare(place, "p", odd=("object", [3], bytes(24)))
     p = unstarted.start() / "p"

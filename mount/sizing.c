@@ -114,6 +114,15 @@ static void follow_everywhere(struct daemon *daemon, const struct sizing *sizing
                                  held);
 }
 
+/* The same after a failure, when they may have been told of what did not come. */
+static void follow_as_it_is(struct daemon *daemon, const struct sizing *sizing)
+{
+    struct stat st;
+    /* A single byte may be that of an empty array. */
+    if (fstat(sizing->fd, &st) == 0 && st.st_size > 1)
+        follow_everywhere(daemon, sizing, (uint64_t)st.st_size, is_held(sizing));
+}
+
 /* The array's own sidecar: who has waited for this may look at it next. */
 static void tell_sidecar(struct daemon *daemon, struct inode *inode)
 {
@@ -317,6 +326,8 @@ static int resize(struct daemon *daemon, struct sizing *sizing)
         cut_reserve(sizing->fd, &before);
     if (result == 0 && !sizing->is_gone && sizing->followed)
         follow_everywhere(daemon, sizing, sizing->length, sizing->held);
+    else if (result < 0)
+        follow_as_it_is(daemon, sizing);
     tell_sidecar(daemon, sizing->inode);
     return result;
 }
@@ -439,7 +450,9 @@ int sizing_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
     if (file->flags & O_TRUNC) /* as here: before it is shorter */
         follow_everywhere(daemon, &sizing, 0, true);
     result = run(daemon, &sizing, open_locked);
-    if (sizing.followed)
+    if (result < 0 || sizing.is_gone)
+        follow_as_it_is(daemon, &sizing);
+    else if (sizing.followed)
         follow_everywhere(daemon, &sizing, sizing.length, sizing.held);
     tell_sidecar(daemon, inode);
     return result == 0 && sizing.is_gone ? -ESTALE : result;

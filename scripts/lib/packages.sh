@@ -14,7 +14,10 @@ packages_for() {
     libfuse) printf '%s\n' gcc libc6-dev pkgconf meson ninja-build dpkg-dev xz-utils liburing-dev libnuma-dev ;;
     clang) printf '%s\n' clang libclang-rt-dev llvm ;;
     up) printf '%s\n' python3 ;;
-    test) printf '%s\n' ca-certificates python3 python3-venv python3-pytest python3-pytest-xdist python3-numpy python3-h5py rsync ;;
+    test)
+      printf '%s\n' ca-certificates python3 python3-venv python3-pytest python3-pytest-xdist python3-numpy python3-h5py \
+        rsync nano vim attr
+      ;;
   esac
 }
 

@@ -379,6 +379,7 @@ SIDECARS = {
         "mount/test_sidecar_writing::test_temporary_and_rename",
         "mount/test_sidecar_writing::test_sed_i",
         "mount/test_sidecar_writing::test_vim",
+        "mount/test_sidecar_writing::test_nano",
         "mount/test_sidecar_writing::test_renames_that_make_no_sense",
         "mount/test_sidecar_writing::test_a_text_goes_onto_a_sidecar_of_another_project_as_from_another_disk",
     ],

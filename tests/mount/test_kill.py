@@ -13,7 +13,6 @@ import random
 import re
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -415,11 +414,11 @@ def test_killed_at_any_moment_all_that_was_done_is_there(unstarted, place, seed)
     place.publish("q", {})
     mount = unstarted.start()
     mount.eventually((mount / "p/first").exists, "the projects")
-    child = subprocess.Popen([sys.executable, "-c", CHILD, mount.path, str(seed)], stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen([sys.executable, "-c", CHILD, mount.path, str(seed)], stdout=subprocess.PIPE, bufsize=0)
     try:
-        time.sleep(random.Random(seed).uniform(0.05, 0.6))
+        said = b"".join(child.stdout.readline() for _ in range(random.Random(seed).randrange(1, 600)))
         mount.kill()
-        said = child.communicate(timeout=60)[0].splitlines()
+        said = (said + child.communicate(timeout=60)[0]).decode().splitlines()
     finally:
         child.kill()
     assert said and said[-1].startswith("error"), said[-3:]

@@ -2,9 +2,11 @@
 """Sidecars are written like files: by shells, editors, languages and tools, and what is bad changes nothing."""
 
 import concurrent.futures
+import contextlib
 import ctypes
 import errno
 import os
+import pty
 import shutil
 import threading
 import tomllib
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 
 from support import h5, tools, users
+from support.demands import lacking
 from support.waiting import wait_until
 
 NOREPLACE, EXCHANGE = 1, 2
@@ -744,11 +747,41 @@ def test_sed_i_with_a_backup(raw):
     assert (raw / "a.meta.bak").read_text() == before
 
 
+def on_a_terminal(command, keys, directory):
+    """Types the keys once the program shows something; its exit status."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        try:
+            os.chdir(directory)
+            os.execvpe(command[0], command, {**os.environ, "TERM": "vt100", "LC_ALL": "C.UTF-8"})
+        finally:
+            os._exit(127)
+    try:
+        shown = os.read(terminal, 65536)
+        assert shown
+        os.write(terminal, keys)
+        with contextlib.suppress(OSError):  # EIO: it has ended
+            while os.read(terminal, 65536):
+                pass
+    finally:
+        os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_nano(p):
+    """It writes in place: replaces all, writes, leaves."""
+    if not shutil.which("nano"):
+        lacking("no nano")
+    keys = b'\x1c"m"\r"km"\ra\x0f\r\x18'
+    assert on_a_terminal(["nano", "--ignorercfiles", "a.meta"], keys, p) == 0
+    wait_until(lambda: read(p / "a.meta").get("attrs") == {"units": "km"}, "nano")
+
+
 @pytest.mark.parametrize("backupcopy", ["yes", "no", "auto"])
 @pytest.mark.parametrize("backup", ["backup", "nobackup"])
 def test_vim(raw, backupcopy, backup):
     if not shutil.which("vim"):
-        pytest.skip("no vim here")
+        lacking("no vim")
     options = f"set {backup} writebackup backupcopy={backupcopy} backupdir=. backupskip="
     command = ["vim", "-u", "NONE", "-n", "-es", "-c", options]
     done = tools.run(*command, "-c", '%s/"m"/"km"/', "-c", "wq", "a.meta", cwd=raw)
@@ -762,7 +795,7 @@ def test_vim(raw, backupcopy, backup):
 def test_vim_where_it_can_make_no_other_files(p, command):
     """With links nothing can be made beside it: vim then writes over it."""
     if not shutil.which("vim"):
-        pytest.skip("no vim here")
+        lacking("no vim")
     done = tools.run("vim", "-u", "NONE", "-n", "-es", "-c", '%s/"m"/"km"/', "-c", command, "a.meta", cwd=p)
     assert done.returncode == 0, done
     wait_until(lambda: read(p / "a.meta").get("attrs") == {"units": "km"}, "vim")
@@ -770,7 +803,7 @@ def test_vim_where_it_can_make_no_other_files(p, command):
 
 def test_vim_with_a_swap_file_makes_an_array(raw):
     if not shutil.which("vim"):
-        pytest.skip("no vim here")
+        lacking("no vim")
     lines = 'call setline(1, ["[array]", "dtype = \\"int8\\"", "shape = [5]"])'
     done = tools.run("vim", "-u", "NONE", "-es", "-c", lines, "-c", "wq", "new.meta", cwd=raw)
     assert done.returncode == 0, done

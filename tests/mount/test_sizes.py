@@ -457,11 +457,7 @@ def test_an_unchanged_size_writes_nothing(p, place, unstarted):
 
 
 def test_another_mount_sees_the_new_shape(p, place, access):
-    second = mounting.Mount(place, access)
-    second.path = place.base / "second"
-    second.path.mkdir()
-    second.log = place.base / "second.log"
-    second.log.touch()
+    second = mounting.beside(place, access)
     try:
         other = second.start() / "p"
         assert (other / "a").stat().st_size == 96

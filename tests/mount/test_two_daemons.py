@@ -17,11 +17,7 @@ def both(raw_files, unstarted, place, access, sample):
     """The project p in two mounts, with an array of eight bytes and two empty ones."""
     declare(place, "p", full=("uint8", [8], b"12345678"), empty=("uint8", [0], b"?"), other=("uint8", [0], b"?"))
     unstarted.start()
-    second = mounting.Mount(place, access)
-    second.path = place.base / "second"
-    second.path.mkdir()
-    second.log = place.base / "second.log"
-    second.log.touch()
+    second = mounting.beside(place, access)
     try:
         second.start()
         yield unstarted / "p", second / "p"

@@ -186,7 +186,7 @@ def test_getfattr_and_setfattr(mounted):
     if not shutil.which("setfattr"):
         pytest.skip("attr is not installed")
     tools.silent("setfattr", "-n", "user.colour", "-v", "blue", array(mounted))
-    assert tools.silent("getfattr", "--only-values", "-n", "user.colour", array(mounted)) == "blue"
+    assert tools.silent("getfattr", "--absolute-names", "--only-values", "-n", "user.colour", array(mounted)) == "blue"
 
 
 def test_tar_carries_them(mounted, place):

@@ -144,6 +144,17 @@ class Mount:
         detach(self.path)
 
 
+def beside(place, access):
+    """Another mount of the same registry, to be started; to be finished in any case."""
+    second = Mount(place, access)
+    second.path = place.base / "second"
+    second.path.mkdir()
+    second.path.chmod(0o777)
+    second.log = place.base / "second.log"
+    second.log.touch()
+    return second
+
+
 def mounts_at(path):
     """The device numbers of what is mounted there, the lowest first."""
     return [line[2] for line in _lines_of(path)]

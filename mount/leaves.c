@@ -120,19 +120,22 @@ static int follow_in(struct change *change, const char *segment, uint64_t length
     return result;
 }
 
-void leaves_follow_everywhere(struct daemon *daemon, const char *segment, uid_t owner,
-                              uint64_t length, bool held)
+int leaves_follow_everywhere(struct daemon *daemon, const char *segment, uid_t owner,
+                             uint64_t length, bool held)
 {
+    bool locked = false;
     struct cshm_names names;
     if (links_projects(&daemon->pictures.links, segment, owner, &names) < 0)
-        return;
-    for (size_t i = 0; i < names.count; i++) {
+        return 0;
+    for (size_t i = 0; i < names.count && !locked; i++) {
         struct picture *picture = picture_find(&daemon->pictures, names.names[i]);
         struct change change = {.daemon = daemon, .picture = picture};
         int result = picture ? -ESTALE : 0;
         for (int attempts = 0; change_again(attempts, result); attempts++)
             result = follow_in(&change, segment, length, held);
+        locked = result == -ETIMEDOUT;
         picture_put(picture);
     }
     cshm_names_finish(&names);
+    return locked ? -ETIMEDOUT : 0;
 }

@@ -37,10 +37,11 @@ int leaves_follow(struct change *change, const struct inode *inode, uint64_t len
 
 /*
  * The same in every project that a segment of this owner's is linked into, a commit in each: one
- * that could not be done leaves a rest there, or an array that is too short, until the next. Under
- * no lock of a picture.
+ * that could not be done leaves a rest there, or an array that is too short, until the next. 0, or
+ * -ETIMEDOUT: the registry is locked by somebody, and the rest was not tried. Under no lock of a
+ * picture.
  */
-void leaves_follow_everywhere(struct daemon *daemon, const char *segment, uid_t owner,
-                              uint64_t length, bool held);
+int leaves_follow_everywhere(struct daemon *daemon, const char *segment, uid_t owner,
+                             uint64_t length, bool held);
 
 #endif

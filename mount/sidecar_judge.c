@@ -177,7 +177,7 @@ static void tell_length(struct daemon *daemon, const char *segment)
 {
     struct stat st;
     if (fstatat(daemon->store->shm_fd, segment, &st, AT_SYMLINK_NOFOLLOW) == 0)
-        leaves_follow_everywhere(daemon, segment, st.st_uid, (uint64_t)st.st_size, false);
+        (void)leaves_follow_everywhere(daemon, segment, st.st_uid, (uint64_t)st.st_size, false);
     struct inode *arrays[INODES_OF_SEGMENT];
     size_t count = inode_find_arrays(&daemon->inodes, segment, arrays, INODES_OF_SEGMENT);
     for (size_t i = 0; i < count; i++) {

@@ -104,14 +104,15 @@ static int follow(struct change *change, struct sizing *sizing, uint64_t length,
     return leaves_follow(change, sizing->inode, length, held);
 }
 
-/* Links in other projects. */
-static void follow_everywhere(struct daemon *daemon, const struct sizing *sizing, uint64_t length,
-                              bool held)
+/* Links in other projects. 0 or -ETIMEDOUT. */
+static int follow_everywhere(struct daemon *daemon, const struct sizing *sizing, uint64_t length,
+                             bool held)
 {
     struct stat st;
-    if (fstat(sizing->fd, &st) == 0)
-        leaves_follow_everywhere(daemon, inode_array(sizing->inode)->segment, st.st_uid, length,
-                                 held);
+    return fstat(sizing->fd, &st) < 0
+               ? 0
+               : leaves_follow_everywhere(daemon, inode_array(sizing->inode)->segment, st.st_uid,
+                                          length, held);
 }
 
 /* The same after a failure, when they may have been told of what did not come. */
@@ -120,7 +121,7 @@ static void follow_as_it_is(struct daemon *daemon, const struct sizing *sizing)
     struct stat st;
     /* A single byte may be that of an empty array. */
     if (fstat(sizing->fd, &st) == 0 && st.st_size > 1)
-        follow_everywhere(daemon, sizing, (uint64_t)st.st_size, is_held(sizing));
+        (void)follow_everywhere(daemon, sizing, (uint64_t)st.st_size, is_held(sizing));
 }
 
 /* The array's own sidecar: who has waited for this may look at it next. */
@@ -222,7 +223,7 @@ int sizing_follow(struct daemon *daemon, fuse_req_t request, struct inode *inode
         .inode = inode, .request = request, .last = last, .fd = fd, .alone = claim_alone(fd)};
     result = run(daemon, &sizing, follow_locked);
     if (sizing.followed)
-        follow_everywhere(daemon, &sizing, sizing.length, sizing.held);
+        (void)follow_everywhere(daemon, &sizing, sizing.length, sizing.held);
     tell_sidecar(daemon, inode);
     return result;
 }
@@ -318,15 +319,16 @@ static int resize(struct daemon *daemon, struct sizing *sizing)
         return result;
     sizing->alone = claim_alone(sizing->fd);
     if (sizing->size < length && !sizing->grow_only) /* as here: before it is shorter */
-        follow_everywhere(daemon, sizing, sizing->size, is_held(sizing));
-    result = run(daemon, sizing, resize_locked);
+        result = follow_everywhere(daemon, sizing, sizing->size, is_held(sizing));
+    if (result == 0)
+        result = run(daemon, sizing, resize_locked);
     if (result == 0 && sizing->is_gone)
         result = resize_gone(sizing->fd, sizing->size, sizing->grow_only);
     if (result < 0 && grows)
         cut_reserve(sizing->fd, &before);
     if (result == 0 && !sizing->is_gone && sizing->followed)
-        follow_everywhere(daemon, sizing, sizing->length, sizing->held);
-    else if (result < 0)
+        (void)follow_everywhere(daemon, sizing, sizing->length, sizing->held);
+    else if (result < 0 && result != -ETIMEDOUT)
         follow_as_it_is(daemon, sizing);
     tell_sidecar(daemon, sizing->inode);
     return result;
@@ -448,12 +450,13 @@ int sizing_open(struct daemon *daemon, fuse_req_t request, struct inode *inode,
     struct sizing sizing = {
         .inode = inode, .request = request, .file = file, .fd = fd, .alone = claim_to_open(fd)};
     if (file->flags & O_TRUNC) /* as here: before it is shorter */
-        follow_everywhere(daemon, &sizing, 0, true);
-    result = run(daemon, &sizing, open_locked);
-    if (result < 0 || sizing.is_gone)
+        result = follow_everywhere(daemon, &sizing, 0, true);
+    if (result == 0)
+        result = run(daemon, &sizing, open_locked);
+    if (result < 0 ? result != -ETIMEDOUT : sizing.is_gone) /* else that would wait as long again */
         follow_as_it_is(daemon, &sizing);
-    else if (sizing.followed)
-        follow_everywhere(daemon, &sizing, sizing.length, sizing.held);
+    else if (result == 0 && sizing.followed)
+        (void)follow_everywhere(daemon, &sizing, sizing.length, sizing.held);
     tell_sidecar(daemon, inode);
     return result == 0 && sizing.is_gone ? -ESTALE : result;
 }

@@ -2,6 +2,7 @@
 """link: a second name for the same segment, across projects too."""
 
 import errno
+import fcntl
 import os
 import tomllib
 
@@ -159,6 +160,23 @@ def test_a_new_size_is_followed_in_all_projects(mount, place, how, looks):
     mount.eventually(lambda: place.manifest("q").at("second")["shape"] == shape, "the manifest")
     tools.silent("rm", "-r", "p", "q", cwd=mount.path)
     assert place.segments() == set()
+
+
+@pytest.mark.parametrize("how", ["truncated", "rewritten"])
+def test_a_held_lock_is_waited_for_once_however_many_projects_there_are(mount, place, how):
+    if mount.symlinks:
+        pytest.skip("links: raw files are not resized")
+    change, _ = RESIZED[how]
+    place.load("p", h5.simple(place.files / "p.h5", x=np.arange(6))).succeeded()
+    for project in ("q", "r", "s"):
+        (mount / project).mkdir()
+        link(mount / "p/x", mount / project / "x")
+    with open(place.registry / ".lock", "a+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert error_of(change, mount / "p/x") == "ETIMEDOUT"
+    for project in "pqrs":
+        mount.eventually(lambda name=mount / project / "x": is_whole(name, [6]), "what it was")
+    assert np.array_equal(np.fromfile(mount / "s/x", "i8"), np.arange(6))
 
 
 def is_whole(path, shape):

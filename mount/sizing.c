@@ -157,6 +157,21 @@ static int give_filler_back(struct change *change, struct sizing *sizing, const 
     return result;
 }
 
+/*
+ * A dead daemon's claim goes with the last reference to its file, and the kernel lets go of those
+ * of a dead mount a moment later. Who is about to write has a claim, too, and says so in the
+ * manifest next.
+ */
+static bool claim_in_the_end(int fd)
+{
+    for (int i = 0; i < CLAIM_MILLISECONDS; i++) {
+        if (claim_alone(fd))
+            return true;
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000 * 1000}, NULL);
+    }
+    return false;
+}
+
 static void mend(struct daemon *daemon, uid_t owner, const char *segment)
 {
     struct stat st;
@@ -165,8 +180,7 @@ static void mend(struct daemon *daemon, uid_t owner, const char *segment)
         st.st_size != 0 ||
         cshm_segment_open(daemon->store, segment, owner, O_RDWR, st.st_ino, &fd) < 0)
         return;
-    /* Who is about to write into it has claimed it, and says so in the manifest next. */
-    if (claim_alone(fd) && fstat(fd, &st) == 0 && st.st_size == 0)
+    if (claim_in_the_end(fd) && fstat(fd, &st) == 0 && st.st_size == 0)
         (void)set_length_quietly(fd, &st, 1);
 }
 
